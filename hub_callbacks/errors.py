@@ -1,0 +1,81 @@
+"""Every error that hub-callbacks raises.
+
+The tree::
+
+    HubCallbacksError
+    ├── SettingsError            a setting has a value that is not allowed
+    ├── IdentifierError          a model identifier is none of the forms that a session takes
+    ├── RecordError              a stored record cannot be read back
+    ├── OutboxError              the outbox cannot be opened or written
+    │   └── OutboxFullError      a size limit of the outbox or the spool is reached
+    └── TransportError           a request to the hub failed
+        ├── RetryableError       it can heal by itself: try again later
+        │   └── UnreachableError no reply came at all
+        └── PermanentError       it cannot: the hub refused
+            └── UnauthorizedError the hub does not know the key
+"""
+
+from __future__ import annotations
+
+
+class HubCallbacksError(Exception):
+    """The root of all errors raised by hub-callbacks."""
+
+
+class SettingsError(HubCallbacksError):
+    """A setting has a value that is not allowed; the message names the setting, the value and what is allowed."""
+
+
+class IdentifierError(HubCallbacksError, ValueError):
+    """A model identifier is neither a hub URL, a key and an ID, an ID, nor a ``.pt`` or ``.yaml`` file."""
+
+
+class RecordError(HubCallbacksError, ValueError):
+    """A stored record cannot be read back as the kind that it claims to be."""
+
+
+class OutboxError(HubCallbacksError):
+    """The outbox cannot be opened or written; the message names the file and the reason."""
+
+
+class OutboxFullError(OutboxError):
+    """A size limit of the outbox or the spool is reached, or the disk is full."""
+
+
+class TransportError(HubCallbacksError):
+    """A request to the hub failed."""
+
+
+class RetryableError(TransportError):
+    """A request failed in a way that can heal: connection trouble, 408, 425, 429, 5xx, a 2xx that is not the hub's.
+
+    Attributes:
+        retry_after_s: Seconds that the hub asked to wait (``Retry-After``, RFC 9110 section 10.2.3), or None.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnreachableError(RetryableError):
+    """No reply came: refused, reset, timed out, or the name could not be resolved."""
+
+
+class PermanentError(TransportError):
+    """The hub refused the request, and will refuse it again.
+
+    Attributes:
+        status: The HTTP status code of the reply.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UnauthorizedError(PermanentError):
+    """The hub does not know the API key (401)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=401)

@@ -1,0 +1,1 @@
+"""What the hub keeps: models, their metrics, their checkpoints, keys."""

@@ -1,0 +1,271 @@
+"""The settings: one row each, the source for the code, ``hub-callbacks settings`` and the reference.
+
+A value comes from the first of: the environment, the user's file, Ultralytics' own SETTINGS, the default.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hub_callbacks.errors import SettingsError
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+class Kind(NamedTuple):
+    """How a setting's text is read, and what it may say."""
+
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+class Resolved(NamedTuple):
+    """A setting's value and where it came from: a variable's name, a file's path, ``Ultralytics`` or ``default``."""
+
+    value: Any
+    source: str
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise ValueError
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise ValueError
+    return value
+
+
+def _url(text: str) -> str:
+    if not text:
+        return text
+    scheme, _, rest = text.partition("://")
+    if scheme not in {"http", "https"} or not rest.strip("/") or any(c.isspace() for c in text):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _key(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError
+    return text
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text).expanduser().absolute()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+FLAG = Kind(_flag, "true or false")
+SECONDS = Kind(_seconds, "a number of seconds, 0 or more")
+PORT = Kind(_port, "a port from 0 to 65535")
+URL = Kind(_url, "an http:// or https:// URL, or nothing")
+KEY = Kind(_key, "an API key: printable ASCII without spaces")
+PATH = Kind(_path, "a folder")
+NAMES = Kind(_names, "plugin names with commas between them")
+
+
+def _on_colab(environ: Mapping[str, str]) -> bool:
+    return "COLAB_RELEASE_TAG" in environ or "COLAB_BACKEND_VERSION" in environ
+
+
+def _default_data_dir(_: Mapping[str, str]) -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("hub-callbacks", appauthor=False)
+
+
+def _default_wait_s(environ: Mapping[str, str]) -> float:
+    return 3600.0 if _on_colab(environ) else 30.0
+
+
+def _row(
+    kind: Kind, default: Any, help_text: str, *, also_env: str = "", ultralytics: str = "", secret: bool = False
+) -> Any:
+    metadata = {"kind": kind, "help": help_text, "also_env": also_env, "ultralytics": ultralytics, "secret": secret}
+    return field(metadata={**metadata, "default": default})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting's value, read once; `load` fills it.
+
+    Attributes are the rows of the table. Times are in seconds. Each is set by the environment variable
+    ``HUB_CALLBACKS_<NAME>``, or by the key of the same name in the user's file.
+    """
+
+    hub: bool = _row(FLAG, True, "Record trainings and deliver them to a hub.", ultralytics="hub")
+    api_url: str = _row(
+        URL, "", "Root of the hub's API; empty means the local hub on this machine.", also_env="ULTRALYTICS_HUB_API"
+    )
+    web_url: str = _row(
+        URL, "", "Root of the hub's pages; empty means the same as api_url.", also_env="ULTRALYTICS_HUB_WEB"
+    )
+    api_key: str = _row(
+        KEY,
+        "",
+        "Key for the hub at api_url; the local hub makes its own.",
+        also_env="HUB_API_KEY",
+        ultralytics="api_key",
+        secret=True,
+    )
+    data_dir: Path = _row(PATH, _default_data_dir, "Folder under which everything local lies.")
+    port: int = _row(PORT, 8420, "Port of the local hub; another is taken when it is in use.")
+    metrics_s: float = _row(SECONDS, 3.0, "Seconds between two deliveries of metrics.")
+    ckpt_s: float = _row(SECONDS, 900.0, "Seconds between two deliveries of a periodic checkpoint.")
+    heartbeat_s: float = _row(SECONDS, 300.0, "Seconds between two heartbeats.")
+    wait_s: float = _row(
+        SECONDS, _default_wait_s, "Longest wait at the end of training for the delivery (3600 on Colab)."
+    )
+    block: tuple[str, ...] = _row(NAMES, (), "Plugins that are not loaded, such as `hub`.")
+
+    @classmethod
+    def load(
+        cls, environ: Mapping[str, str] | None = None, *, ultralytics: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """The settings in force.
+
+        Args:
+            environ: Environment variables; the process's own when None.
+            ultralytics: Ultralytics' SETTINGS, for its ``hub`` and ``api_key``. They are taken only where both keys
+                exist: since 8.4.115 there is no ``hub``, and ``api_key`` belongs to Ultralytics Platform.
+
+        Raises:
+            SettingsError: A value is not allowed, or the user's file cannot be read.
+        """
+        resolved = resolve(os.environ if environ is None else environ, ultralytics=ultralytics)
+        return cls(**{name: value for name, (value, _) in resolved.items()})
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the hub is the local one, on this machine's loopback."""
+        return not self.api_url
+
+
+def table() -> tuple[Field[Any], ...]:
+    """The rows: dataclass fields whose ``metadata`` has kind, default, help, also_env, ultralytics and secret."""
+    return fields(Settings)
+
+
+def env_name(name: str) -> str:
+    """The environment variable that sets the setting ``name``."""
+    return f"HUB_CALLBACKS_{name.upper()}"
+
+
+def user_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The user's settings file: under HUB_CALLBACKS_DATA_DIR where that is set, else in the user's config folder."""
+    environ = os.environ if environ is None else environ
+    if data_dir := environ.get(env_name("data_dir")):
+        return _path(data_dir) / "settings.json"
+    from platformdirs import user_config_path
+
+    return user_config_path("hub-callbacks", appauthor=False) / "settings.json"
+
+
+def resolve(environ: Mapping[str, str], *, ultralytics: Mapping[str, Any] | None = None) -> dict[str, Resolved]:
+    """Each setting's value and source, by name.
+
+    Raises:
+        SettingsError: A value is not allowed, or the user's file cannot be read.
+    """
+    path = user_file(environ)
+    sources = _Sources(environ, _read(path), path, ultralytics or {})
+    return {row.name: sources.resolve(row) for row in table()}
+
+
+def save(changes: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Path:
+    """Write values, given as text, into the user's file (mode 0600); an empty text takes the setting out of it.
+
+    Returns:
+        The file, complete on disk: it is replaced in one step.
+
+    Raises:
+        SettingsError: A name or a value is not allowed, or the file cannot be read or written. Nothing is changed.
+    """
+    path = user_file(environ)
+    values = _read(path)
+    rows = {row.name: row for row in table()}
+    for name, text in changes.items():
+        if name not in rows:
+            raise SettingsError(f"There is no setting {name!r}. There are: {', '.join(rows)}.")
+        values.pop(name, None)
+        if text:
+            parse(rows[name], text, source="the command line")
+            values[name] = text
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(values, file, indent=2)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise SettingsError(f"The settings file {str(path)!r} cannot be written: {error}.") from error
+    return path
+
+
+def parse(row: Field[Any], text: str, *, source: str) -> Any:
+    """The value that ``text`` gives to the setting of ``row``.
+
+    Raises:
+        SettingsError: The text is not allowed.
+    """
+    kind: Kind = row.metadata["kind"]
+    try:
+        return kind.parse(text.strip())
+    except ValueError as error:
+        raise SettingsError(
+            f"Setting {row.name!r} has the value {text!r} (from {source}), but takes {kind.allowed}."
+        ) from error
+
+
+class _Sources(NamedTuple):
+    environ: Mapping[str, str]
+    file: Mapping[str, Any]
+    path: Path
+    ultralytics: Mapping[str, Any]
+
+    def resolve(self, row: Field[Any]) -> Resolved:
+        for name in filter(None, (env_name(row.name), row.metadata["also_env"])):
+            if self.environ.get(name):
+                return Resolved(parse(row, self.environ[name], source=name), name)
+        if row.name in self.file:
+            return Resolved(parse(row, str(self.file[row.name]), source=str(self.path)), str(self.path))
+        key = row.metadata["ultralytics"]
+        if key and {"hub", "api_key"} <= self.ultralytics.keys() and self.ultralytics[key] not in {None, ""}:
+            return Resolved(parse(row, str(self.ultralytics[key]), source="Ultralytics"), "Ultralytics")
+        default = row.metadata["default"]
+        return Resolved(default(self.environ) if callable(default) else default, "default")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The settings file {str(path)!r} cannot be read: {error}. Mend or remove it.") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"The settings file {str(path)!r} must hold one JSON object. Mend or remove it.")
+    return values
