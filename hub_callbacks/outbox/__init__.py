@@ -1,0 +1,7 @@
+"""The outbox: what is recorded and not yet on a hub, in one SQLite file and a spool of checkpoint copies."""
+
+from hub_callbacks.outbox.folder import OutboxFolder
+from hub_callbacks.outbox.outbox import Outbox
+from hub_callbacks.outbox.rows import Hub, Item, RunStatus
+
+__all__ = ["Hub", "Item", "Outbox", "OutboxFolder", "RunStatus"]

@@ -1,0 +1,54 @@
+"""Where the parts of an outbox lie."""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFolder:
+    """The folder of one outbox: one per host, since SQLite's locks do not reach over a network file system.
+
+    Attributes:
+        path: The folder; it need not exist yet.
+    """
+
+    path: Path
+
+    @classmethod
+    def under(cls, data_dir: Path) -> OutboxFolder:
+        """This host's outbox under a data folder."""
+        host = re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()).strip(".") or "localhost"
+        return cls(data_dir / "outbox" / host)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.path / "outbox.db"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of checkpoint copies."""
+        return self.path / "spool"
+
+    @property
+    def courier_lock(self) -> Path:
+        """Held by the one courier that works on this outbox."""
+        return self.path / "courier.lock"
+
+    @property
+    def courier_pid(self) -> Path:
+        """The process id of the courier that holds the lock, as text."""
+        return self.path / "courier.pid"
+
+    @property
+    def courier_log(self) -> Path:
+        """What the courier has to say."""
+        return self.path / "courier.log"
+
+    def run_lock(self, run_id: str) -> Path:
+        """Held by the process that trains the run; the system frees it at that process' death."""
+        return self.path / "locks" / f"{run_id}.lock"

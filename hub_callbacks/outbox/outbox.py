@@ -1,0 +1,40 @@
+"""One outbox, opened."""
+
+from __future__ import annotations
+
+from hub_callbacks.outbox.folder import OutboxFolder
+from hub_callbacks.outbox.hubs import Hubs
+from hub_callbacks.outbox.queue import Queue
+from hub_callbacks.outbox.runs import Runs
+from hub_callbacks.outbox.schema import Database
+
+
+class Outbox:
+    """One connection to an outbox; each thread and process opens its own.
+
+    Attributes:
+        folder: Where it lies.
+        queue: What is recorded and waits.
+        runs: The runs that recorded it.
+        hubs: Where it goes.
+    """
+
+    def __init__(self, folder: OutboxFolder) -> None:
+        """Open it, made and brought up to date where needed.
+
+        Raises:
+            OutboxError: It cannot be opened, or a newer version of hub-callbacks made it.
+        """
+        self.folder = folder
+        self._database = Database(folder.database)
+        self.queue = Queue(self._database)
+        self.hubs = Hubs(self._database)
+        self.runs = Runs(self._database, hubs=self.hubs, queue=self.queue)
+
+    def checkpoint(self) -> None:
+        """Move what is committed from the WAL into the file and fsync both: safe from a power cut from now on."""
+        self._database.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Close the connection. Nothing is lost by not doing so."""
+        self._database.close()

@@ -1,0 +1,136 @@
+"""The queue of items: put, lease, ack, retry, bury."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from hub_callbacks.outbox.rows import Hub, Item
+from hub_callbacks.outbox.schema import Database
+from hub_callbacks.records import Checkpoint, Metrics, Record, from_json, to_json
+
+
+class Queue:
+    """The items of one outbox.
+
+    Every method returns when its change is committed, and raises `OutboxError` when it cannot be.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    _PUT = "INSERT INTO items (run_id, kind, epoch, body, file, size_bytes, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    _MAKE_DUE = "UPDATE items SET due_at = ? WHERE run_id = ? AND state = 'queued' AND attempts = 0 AND due_at > ?"
+    _SUPERSEDED = """
+        SELECT id, file FROM items WHERE run_id = ? AND kind = 'checkpoint' AND state = 'queued'
+        AND leased_until <= ? AND NOT json_extract(body, '$.is_final')
+    """
+
+    def put(self, run_id: str, record: Record, *, due_at: float, file: str = "") -> None:
+        """Queue a record of a known run.
+
+        Args:
+            run_id: The run that says it.
+            record: What it says.
+            due_at: Unix time from which it may be delivered.
+            file: Name of its copy in the spool.
+        """
+        epoch = record.epoch if isinstance(record, (Metrics, Checkpoint)) else None
+        size_bytes = record.size_bytes if isinstance(record, Checkpoint) else 0
+        self._database.execute(self._PUT, (run_id, record.kind, epoch, to_json(record), file, size_bytes, due_at))
+
+    def make_due(self, run_id: str, now: float) -> None:
+        """Let everything of the run that was never tried be delivered from now on."""
+        self._database.execute(self._MAKE_DUE, (now, run_id, now))
+
+    def supersede(self, run_id: str, now: float) -> list[str]:
+        """Drop the run's periodic checkpoints that nobody has begun to send; their names in the spool."""
+        with self._database.transaction():
+            rows = self._database.rows(self._SUPERSEDED, (run_id, now))
+            self._settle([row["id"] for row in rows], "dropped", "superseded by a newer checkpoint")
+        return [row["file"] for row in rows]
+
+    _LEASABLE = """
+        SELECT items.id, run_id, remote_id, kind, body, file, attempts,
+            api_url, web_url, api_key, paused, retry_at, trouble
+        FROM items JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
+        WHERE items.state = 'queued' AND due_at <= :now AND leased_until <= :now AND paused = '' AND retry_at <= :now
+            AND (kind = 'run_started' OR remote_id IS NOT NULL) AND (kind = 'checkpoint') = :files
+        ORDER BY items.id LIMIT :limit
+    """
+    _LEASE = "UPDATE items SET attempts = attempts + 1, leased_until = ? WHERE id = ?"
+
+    def lease(self, *, files: bool, limit: int, now: float, lease_s: float) -> list[Item]:
+        """Take items that are due, oldest first, for a time in which no one else gets them.
+
+        Args:
+            files: True for checkpoints, False for all else.
+            limit: Most items to take.
+            now: Unix time.
+            lease_s: Seconds after which an item that was neither acknowledged, retried nor buried is due again.
+        """
+        values = {"now": now, "files": files, "limit": limit}
+        if not self._database.rows(self._LEASABLE, values):  # looking takes no write lock
+            return []
+        with self._database.transaction():
+            rows = self._database.rows(self._LEASABLE, values)
+            self._database.executemany(self._LEASE, [(now + lease_s, row["id"]) for row in rows])
+        return [_item(row) for row in rows]
+
+    _RETRY = "UPDATE items SET due_at = ?, leased_until = 0, reason = ? WHERE id = ? AND state = 'queued'"
+
+    def ack(self, ids: Iterable[int]) -> None:
+        """Mark items as delivered: the hub has said so."""
+        with self._database.transaction():
+            self._settle(ids, "acked", "")
+
+    def retry(self, ids: Iterable[int], *, due_at: float, reason: str) -> None:
+        """Give leased items back, to be tried again from a time on."""
+        with self._database.transaction():
+            self._database.executemany(self._RETRY, [(due_at, reason, item) for item in ids])
+
+    def bury(self, ids: Iterable[int], reason: str) -> None:
+        """Keep items that the hub refused for good, with the reason, until `revive`."""
+        with self._database.transaction():
+            self._settle(ids, "buried", reason)
+
+    _REVIVE = "UPDATE items SET state = 'queued', reason = '', due_at = ? WHERE state = 'buried'"
+    _HASTEN = "UPDATE items SET due_at = ? WHERE state = 'queued' AND due_at > ?"
+
+    def revive(self, now: float) -> None:
+        """Make everything due at once: what waits for its time, and what was buried."""
+        with self._database.transaction():
+            self._database.execute(self._REVIVE, (now,))
+            self._database.execute(self._HASTEN, (now, now))
+
+    _PENDING = "SELECT count(*) AS n FROM items WHERE state = 'queued'"
+    _SPOOLED = "SELECT file FROM items WHERE file != '' AND state IN ('queued', 'buried')"
+
+    def pending(self) -> int:
+        """Number of items still to be delivered."""
+        return int(self._database.rows(self._PENDING)[0]["n"])
+
+    def spooled(self) -> set[str]:
+        """Names in the spool that an undelivered item needs."""
+        return {row["file"] for row in self._database.rows(self._SPOOLED)}
+
+    # What is delivered or dropped needs its body no more; its row stays for the count.
+    _SETTLE = """
+        UPDATE items SET state = :state, reason = :reason, leased_until = 0, body = iif(:state = 'buried', body, '')
+        WHERE id = :id AND state = 'queued'
+    """
+
+    def _settle(self, ids: Iterable[int], state: str, reason: str) -> None:
+        self._database.executemany(self._SETTLE, [{"state": state, "reason": reason, "id": item} for item in ids])
+
+
+def _item(row: sqlite3.Row) -> Item:
+    return Item(
+        id=row["id"],
+        run_id=row["run_id"],
+        remote_id=row["remote_id"],
+        record=from_json(row["kind"], row["body"]),
+        file=row["file"],
+        attempts=row["attempts"] + 1,
+        hub=Hub.from_row(row),
+    )

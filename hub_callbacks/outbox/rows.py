@@ -1,0 +1,90 @@
+"""What the outbox returns: plain values, no connection behind them. Times are Unix seconds."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub_callbacks.records import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """Where a run is delivered to.
+
+    Attributes:
+        api_url: Root of its API; empty for the local hub.
+        web_url: Root of its pages; empty for the local hub.
+        api_key: The key for it; empty for the local hub, which has its own.
+        paused: Why nothing is sent to it until it is resumed; empty when it is not paused.
+        retry_at: Unix time before which it is not asked again, since it did not answer.
+        trouble: What the last request to it met; empty when it answered.
+    """
+
+    api_url: str = ""
+    web_url: str = ""
+    api_key: str = ""
+    paused: str = ""
+    retry_at: float = 0.0
+    trouble: str = ""
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Hub:
+        """The hub that a joined row names."""
+        return cls(**{key: row[key] for key in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One leased record with all that its delivery needs.
+
+    Attributes:
+        run_id: The id that the run was given here.
+        remote_id: The hub's id for the run; None as long as it has not been created there.
+        file: Name of its copy in the spool; empty for a record without one.
+        attempts: How often it has been leased, this lease included.
+    """
+
+    id: int
+    run_id: str
+    remote_id: str | None
+    record: Record
+    file: str
+    attempts: int
+    hub: Hub
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How far a run's delivery has come.
+
+    Attributes:
+        remote_id: The hub's id for it; None until the hub has it.
+        state: running, finished, stopped, failed or crashed, as known here.
+        epochs: Number of epochs planned.
+        epochs_recorded: Epochs with a row in the outbox.
+        epochs_acknowledged: Those of them whose every row the hub has acknowledged.
+        bytes_pending: Bytes of checkpoints still to be sent.
+        pending: Items still to be delivered, of any kind.
+        buried: Kind and reason of each item that the hub refused.
+        dropped: Kind and reason of each item that was given up here.
+    """
+
+    id: str
+    remote_id: str | None
+    hub: Hub
+    name: str
+    state: str
+    epochs: int
+    epochs_recorded: int
+    epochs_acknowledged: int
+    checkpoints_pending: int
+    checkpoints_acknowledged: int
+    bytes_pending: int
+    pending: int
+    heartbeat_s: float
+    agent_id: str | None
+    started_at: float
+    buried: Sequence[tuple[str, str]]
+    dropped: Sequence[tuple[str, str]]

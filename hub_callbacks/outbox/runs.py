@@ -1,0 +1,111 @@
+"""The runs: how they begin and end here, and how far their delivery has come."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from hub_callbacks.outbox.hubs import Hubs
+from hub_callbacks.outbox.queue import Queue
+from hub_callbacks.outbox.rows import Hub, RunStatus
+from hub_callbacks.outbox.schema import Database
+from hub_callbacks.records import RunFinished, RunStarted
+
+
+class Runs:
+    """The runs of one outbox."""
+
+    def __init__(self, database: Database, *, hubs: Hubs, queue: Queue) -> None:
+        self._database = database
+        self._hubs = hubs
+        self._queue = queue
+
+    _START = """
+        INSERT INTO runs (id, hub_id, name, state, epochs, heartbeat_s, started_at)
+        VALUES (?, (SELECT id FROM hubs WHERE api_url = ?), ?, 'running', ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET state = 'running', epochs = excluded.epochs,
+            heartbeat_s = excluded.heartbeat_s, started_at = excluded.started_at
+    """
+    _FINISH = "UPDATE runs SET state = ? WHERE id = ? AND state = 'running'"
+
+    def start(self, run_id: str, record: RunStarted, *, hub: Hub, heartbeat_s: float) -> None:
+        """Make a run known, or continue it when it is; its creation on the hub is due at once."""
+        with self._database.transaction():
+            self._hubs.save(hub)
+            values = (run_id, hub.api_url, record.name, record.epochs, heartbeat_s, record.started_at)
+            self._database.execute(self._START, values)
+            self._queue.put(run_id, record, due_at=record.started_at)
+
+    def finish(self, run_id: str, record: RunFinished) -> bool:
+        """Record how a run ended, unless an end is recorded already; everything of it is due at once.
+
+        Returns:
+            Whether this was the first end.
+        """
+        with self._database.transaction():
+            is_first = self._database.execute(self._FINISH, (record.state, run_id)) == 1
+            if is_first:
+                self._queue.put(run_id, record, due_at=record.finished_at)
+                self._queue.make_due(run_id, record.finished_at)
+        return is_first
+
+    _SET_REMOTE_ID = "UPDATE runs SET remote_id = ? WHERE id = ?"
+    _SET_AGENT_ID = "UPDATE runs SET agent_id = ? WHERE id = ?"
+
+    def set_remote_id(self, run_id: str, remote_id: str) -> None:
+        """Note the id that the hub has given to the run: from now on its other records can be delivered."""
+        self._database.execute(self._SET_REMOTE_ID, (remote_id, run_id))
+
+    def set_agent_id(self, run_id: str, agent_id: str) -> None:
+        """Note the agent id that the hub's last heartbeat reply gave."""
+        self._database.execute(self._SET_AGENT_ID, (agent_id, run_id))
+
+    _RUNS = """
+        SELECT runs.*, api_url, web_url, api_key, paused, retry_at, trouble
+        FROM runs JOIN hubs ON hubs.id = hub_id
+    """
+    _GET = f"{_RUNS} WHERE runs.id = ?"
+    _LIST = f"{_RUNS} WHERE runs.state = ifnull(?, runs.state) ORDER BY started_at DESC"
+
+    def get(self, run_id: str) -> RunStatus | None:
+        """One run, or None when this outbox does not know it."""
+        rows = self._database.rows(self._GET, (run_id,))
+        return self._status(rows[0]) if rows else None
+
+    def list(self, *, state: str | None = None) -> list[RunStatus]:
+        """Every run, or those in one state; newest first."""
+        return [self._status(row) for row in self._database.rows(self._LIST, (state,))]
+
+    _COUNTS = """
+        SELECT
+            count(DISTINCT iif(kind = 'metrics', epoch, NULL)) AS epochs_recorded,
+            count(DISTINCT iif(kind = 'metrics' AND state != 'acked', epoch, NULL)) AS epochs_open,
+            total(kind = 'checkpoint' AND state = 'queued') AS checkpoints_pending,
+            total(kind = 'checkpoint' AND state = 'acked') AS checkpoints_acknowledged,
+            total(iif(state = 'queued', size_bytes, 0)) AS bytes_pending,
+            total(state = 'queued') AS pending
+        FROM items WHERE run_id = ?
+    """
+    _LOST = "SELECT kind, reason FROM items WHERE run_id = ? AND state = ? ORDER BY id"
+
+    def _status(self, row: sqlite3.Row) -> RunStatus:
+        columns: dict[str, Any] = {key: row[key] for key in _COLUMNS}
+        counts: dict[str, Any] = {key: int(count) for key, count in dict(self._counts(row["id"])).items()}
+        epochs_open = counts.pop("epochs_open")
+        return RunStatus(
+            hub=Hub.from_row(row),
+            epochs_acknowledged=counts["epochs_recorded"] - epochs_open,
+            buried=self._lost(row["id"], "buried"),
+            dropped=self._lost(row["id"], "dropped"),
+            **columns,
+            **counts,
+        )
+
+    def _counts(self, run_id: str) -> sqlite3.Row:
+        return self._database.rows(self._COUNTS, (run_id,))[0]
+
+    def _lost(self, run_id: str, state: str) -> tuple[tuple[str, str], ...]:
+        return tuple((row["kind"], row["reason"]) for row in self._database.rows(self._LOST, (run_id, state)))
+
+
+_COLUMNS = ("id", "remote_id", "name", "state", "epochs", "heartbeat_s", "agent_id", "started_at")

@@ -1,0 +1,154 @@
+"""The outbox's SQLite file: its tables, how it is opened, how an old one is brought up to date."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from hub_callbacks.errors import OutboxError, OutboxFullError
+
+BUSY_TIMEOUT_S = 2.0  # a writer holds the lock for well under a millisecond; this is for a starved machine
+
+Values: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
+
+# Each step brings the file from version n to n + 1 (PRAGMA user_version). Steps are never edited, only added.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE hubs (
+            id INTEGER PRIMARY KEY,
+            api_url TEXT NOT NULL UNIQUE,         -- empty: the local hub
+            web_url TEXT NOT NULL,
+            api_key TEXT NOT NULL,                -- the file has mode 0600
+            paused TEXT NOT NULL DEFAULT '',      -- why nothing is sent until the key is changed
+            failures INTEGER NOT NULL DEFAULT 0,  -- unanswered requests in a row
+            retry_at REAL NOT NULL DEFAULT 0,     -- no request before this time
+            trouble TEXT NOT NULL DEFAULT ''      -- what the last unanswered request met
+        )
+        """,
+        """
+        CREATE TABLE runs (
+            id TEXT PRIMARY KEY,
+            hub_id INTEGER NOT NULL REFERENCES hubs (id),
+            remote_id TEXT,                       -- the hub's id for it; NULL until the hub has it
+            name TEXT NOT NULL,
+            state TEXT NOT NULL,
+            epochs INTEGER NOT NULL,
+            heartbeat_s REAL NOT NULL,
+            agent_id TEXT,
+            started_at REAL NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE items (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run_id TEXT NOT NULL REFERENCES runs (id),
+            kind TEXT NOT NULL,
+            epoch INTEGER,
+            body TEXT NOT NULL,                   -- the record as JSON; emptied when acknowledged
+            file TEXT NOT NULL DEFAULT '',        -- name of its copy in the spool
+            size_bytes INTEGER NOT NULL DEFAULT 0,
+            state TEXT NOT NULL DEFAULT 'queued', -- queued, acked, buried, dropped
+            reason TEXT NOT NULL DEFAULT '',      -- of the last retry, the burial or the drop
+            attempts INTEGER NOT NULL DEFAULT 0,
+            due_at REAL NOT NULL,
+            leased_until REAL NOT NULL DEFAULT 0
+        )
+        """,
+        "CREATE INDEX items_queued ON items (due_at) WHERE state = 'queued'",
+        "CREATE INDEX items_by_run ON items (run_id, kind, epoch)",
+    ),
+)
+
+
+class Database:
+    """One connection to an outbox's SQLite file, for one thread at a time.
+
+    Journal: WAL with ``synchronous=NORMAL`` (https://www.sqlite.org/pragma.html#pragma_synchronous): a commit is safe
+    from the death of the process at once, and from a power cut when the courier has checkpointed. Automatic
+    checkpoints are off, since they would fsync in the trainer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, made and brought up to date where needed.
+
+        Raises:
+            OutboxError: The file cannot be opened, or a newer version of hub-callbacks made it.
+        """
+        self.path = path
+        with mapped(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=0", "foreign_keys=ON"):
+                self._connection.execute(f"PRAGMA {pragma}")
+        self._migrate()
+
+    def execute(self, statement: str, values: Values = ()) -> int:
+        """Run one statement, committed on return unless a `transaction` is open; the number of rows that it changed."""
+        with mapped(self.path):
+            return self._connection.execute(statement, values).rowcount
+
+    def executemany(self, statement: str, rows: Iterable[Values]) -> None:
+        """Run one statement for each of the rows, inside a `transaction`."""
+        with mapped(self.path):
+            self._connection.executemany(statement, rows)
+
+    def rows(self, statement: str, values: Values = ()) -> list[sqlite3.Row]:
+        """The rows that a query yields."""
+        with mapped(self.path):
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One write transaction; it takes the write lock at once, so that it cannot fail half-way as busy."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            self._connection.rollback()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _version(self) -> int:
+        return int(self.rows("PRAGMA user_version")[0][0])
+
+    def _migrate(self) -> None:
+        if self._version() == len(MIGRATIONS):
+            return
+        with self.transaction():
+            version = self._version()  # again, under the lock: another process may have been faster
+            if version > len(MIGRATIONS):
+                raise OutboxError(f"The outbox {str(self.path)!r} was made by a newer hub-callbacks. Upgrade this one.")
+            for statement in itertools.chain(*MIGRATIONS[version:]):
+                self.execute(statement)
+            self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into ours.
+
+    Raises:
+        OutboxFullError: The disk is full.
+        OutboxError: Anything else.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "errno", 0) == errno.ENOSPC
+        kind = OutboxFullError if is_full else OutboxError
+        raise kind(f"The outbox {str(path)!r} cannot be used: {error}.") from error
