@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from hub_callbacks.errors import RecordError
 
-End = Literal["finished", "stopped", "failed"]
+End = Literal["finished", "stopped", "failed", "crashed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +102,11 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """The training ended, and said how.
+    """The training ended.
 
     Attributes:
-        state: ``finished`` by itself, ``stopped`` by a person, or ``failed`` with an error.
+        state: ``finished`` by itself, ``stopped`` by a person, ``failed`` with an error, or ``crashed`` without a word
+            (the courier says so, when the trainer is gone).
         reason: Why, in one line; the last line of the traceback when it failed.
         finished_at: Unix time, seconds.
     """

@@ -94,6 +94,12 @@ class Queue:
         with self._database.transaction():
             self._settle(ids, "buried", reason)
 
+    _RELEASE = "UPDATE items SET leased_until = 0 WHERE state = 'queued' AND leased_until > 0"
+
+    def release(self) -> None:
+        """Take back every lease: the caller is the outbox's only courier, and the one before it is gone."""
+        self._database.execute(self._RELEASE)
+
     _REVIVE = "UPDATE items SET state = 'queued', reason = '', due_at = ? WHERE state = 'buried'"
     _HASTEN = "UPDATE items SET due_at = ? WHERE state = 'queued' AND due_at > ?"
 
@@ -104,11 +110,22 @@ class Queue:
             self._database.execute(self._HASTEN, (now, now))
 
     _PENDING = "SELECT count(*) AS n FROM items WHERE state = 'queued'"
+    _HAS_WORK = """
+        SELECT 1 FROM items JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
+        WHERE items.state = 'queued' AND paused = '' AND (remote_id IS NOT NULL OR EXISTS (
+            SELECT 1 FROM items AS creation
+            WHERE creation.run_id = runs.id AND creation.kind = 'run_started' AND creation.state = 'queued'))
+        LIMIT 1
+    """
     _SPOOLED = "SELECT file FROM items WHERE file != '' AND state IN ('queued', 'buried')"
 
     def pending(self) -> int:
         """Number of items still to be delivered."""
         return int(self._database.rows(self._PENDING)[0]["n"])
+
+    def has_work(self) -> bool:
+        """Whether anything can be delivered, now or later, without a person: no paused hub, no refused run."""
+        return bool(self._database.rows(self._HAS_WORK))
 
     def spooled(self) -> set[str]:
         """Names in the spool that an undelivered item needs."""

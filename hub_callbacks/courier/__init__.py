@@ -1,0 +1,1 @@
+"""The courier: one detached process per outbox that delivers what is recorded there."""

@@ -1,0 +1,53 @@
+"""Connections to the hubs that an outbox delivers to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub_callbacks.errors import PermanentError, UnauthorizedError
+from hub_callbacks.outbox import Hub
+from hub_callbacks.transport import HubApi
+from hub_callbacks.wire import LocalHub
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A hub, and which of our extensions to HUB v1 it has."""
+
+    api: HubApi
+    features: frozenset[str]
+
+
+class Connections:
+    """One thread's connections, opened on first use.
+
+    Args:
+        local_hub: Finds the local hub, and starts it where needed.
+    """
+
+    def __init__(self, local_hub: Callable[[], LocalHub]) -> None:
+        self._local_hub = local_hub
+        self._open: dict[tuple[str, str], Connection] = {}
+
+    def to(self, hub: Hub) -> Connection:
+        """The connection to a hub.
+
+        Raises:
+            TransportError: It does not answer.
+        """
+        local = self._local_hub() if not hub.api_url else None
+        address = (local.url, local.key) if local else (hub.api_url, hub.api_key)
+        if address not in self._open:
+            api = HubApi(*address)
+            self._open[address] = Connection(api, _features(api))
+        return self._open[address]
+
+
+def _features(api: HubApi) -> frozenset[str]:
+    try:
+        return frozenset(api.info()["features"])
+    except UnauthorizedError:
+        raise
+    except PermanentError:  # a hub that speaks HUB v1 and nothing more
+        return frozenset()

@@ -1,0 +1,118 @@
+"""Delivery: leased items go to their hub, and are acknowledged, retried or buried by what it answers."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hub_callbacks.courier.connections import Connections
+from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
+from hub_callbacks.outbox import Item, Outbox
+from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.transport import Upload
+
+logger = logging.getLogger(__name__)
+
+ROWS_PER_REQUEST = 100
+BACKOFF_S = 1.0  # of the first retry, before jitter
+BACKOFF_CAP_S = 300.0
+
+
+class Delivery:
+    """Delivers the items of one outbox, for one thread.
+
+    Args:
+        outbox: That thread's own connection.
+        connections: That thread's own connections to hubs.
+        clock: Unix time.
+        rng: Source of the jitter.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        connections: Connections,
+        *,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._connections = connections
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
+
+    def deliver(self, items: Sequence[Item]) -> None:
+        """Deliver leased items, run by run in the order in which they were recorded; rows go in batches."""
+        ordered = sorted(items, key=lambda item: (item.run_id, item.id))
+        for _, group in itertools.groupby(ordered, key=lambda item: (item.run_id, item.record.kind)):
+            for batch in _batches(list(group)):
+                self._attempt(batch)
+
+    def _attempt(self, batch: Sequence[Item]) -> None:
+        ids, hub = [item.id for item in batch], batch[0].hub.api_url
+        try:
+            self._send(batch)
+        except UnauthorizedError as error:
+            self._outbox.hubs.pause(hub, str(error))
+            self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
+            logger.warning("Deliveries to %s pause: %s", hub or "the local hub", error)
+        except UnreachableError as error:
+            delay_s = self._backoff_s(self._outbox.hubs.failures(hub) + 1)
+            self._outbox.hubs.hold(hub, until=self._clock() + delay_s, reason=str(error))
+            self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
+        except RetryableError as error:
+            delay_s = self._backoff_s(batch[0].attempts) if error.retry_after_s is None else error.retry_after_s
+            self._outbox.queue.retry(ids, due_at=self._clock() + delay_s, reason=str(error))
+        except (PermanentError, OSError) as error:
+            self._refused(batch, str(error))
+        else:
+            self._outbox.queue.ack(ids)
+            self._outbox.hubs.release(hub)
+            _discard(self._outbox.folder.spool, batch)
+
+    def _refused(self, batch: Sequence[Item], reason: str) -> None:
+        """Bury what was refused; of a batch, only those rows that are refused alone as well."""
+        if len(batch) > 1:
+            for item in batch:
+                self._attempt([item])
+            return
+        logger.warning("Run %s: %s refused: %s", batch[0].run_id, batch[0].record.kind, reason)
+        self._outbox.queue.bury([batch[0].id], reason)
+
+    def _send(self, batch: Sequence[Item]) -> None:
+        first, hub = batch[0], self._connections.to(batch[0].hub)
+        model_id = first.remote_id or first.run_id
+        match first.record:
+            case RunStarted() as record:
+                self._outbox.runs.set_remote_id(first.run_id, hub.api.create(first.run_id, record))
+            case Metrics():
+                hub.api.put_metrics(model_id, [item.record for item in batch if isinstance(item.record, Metrics)])
+            case Summary() as record:
+                if "summary" in hub.features:
+                    hub.api.put_summary(model_id, record)
+            case Checkpoint() as record:
+                path = self._outbox.folder.spool / first.file
+                hub.api.upload(model_id, Upload(checkpoint=record, path=path))
+            case RunFinished() as record:
+                if "run-state" in hub.features:
+                    hub.api.put_state(model_id, record)
+
+    def _backoff_s(self, attempt: int) -> float:
+        """Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")."""
+        return self._rng.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(attempt, 30)))
+
+
+def _batches(group: Sequence[Item]) -> list[Sequence[Item]]:
+    """Rows by the hundred, anything else alone."""
+    size = ROWS_PER_REQUEST if isinstance(group[0].record, Metrics) else 1
+    return [group[start : start + size] for start in range(0, len(group), size)]
+
+
+def _discard(spool: Path, batch: Sequence[Item]) -> None:
+    for item in batch:
+        if item.file:
+            (spool / item.file).unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""The courier as a process: started detached, one per outbox, found through its lock."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import logging.handlers
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hub_callbacks.courier import local_hub
+from hub_callbacks.courier.detached import spawn
+from hub_callbacks.courier.loop import Courier
+from hub_callbacks.outbox import Outbox, OutboxFolder
+from hub_callbacks.settings import Settings
+
+_LOCK_TIMEOUT_S = 2.0  # longer than `pid` holds the lock to see whether it is free
+_LOG_BYTES = 1 << 20
+
+
+def start(settings: Settings) -> None:
+    """Start the courier of this host's outbox, unless one is at work.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    folder = OutboxFolder.under(settings.data_dir)
+    if pid(folder) is None:
+        command = [sys.executable, "-m", "hub_callbacks.courier.process", "--data-dir", str(settings.data_dir)]
+        spawn([*command, "--port", str(settings.port)], log=folder.path / "courier.err")
+
+
+def pid(folder: OutboxFolder) -> int | None:
+    """The process id of the courier at work on an outbox, or None."""
+    if not folder.courier_lock.exists():
+        return None
+    try:
+        with FileLock(folder.courier_lock, timeout=0):
+            return None
+    except Timeout:
+        return _read_pid(folder)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Work on this host's outbox until nothing is left; return at once when another courier does."""
+    parser = argparse.ArgumentParser(prog="hub_callbacks.courier.process", description=main.__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    given = parser.parse_args(arguments)
+    folder = OutboxFolder.under(given.data_dir)
+    _log_to(folder.courier_log)
+    courier = Courier(folder, partial(local_hub.ensure, given.data_dir, port=given.port))
+    with contextlib.suppress(Timeout):
+        while _has_work(folder):
+            with FileLock(folder.courier_lock, timeout=_LOCK_TIMEOUT_S):
+                folder.courier_pid.write_text(str(os.getpid()), encoding="ascii")
+                courier.run()
+
+
+def _has_work(folder: OutboxFolder) -> bool:
+    """Asked before the lock is taken and again after it is freed: no record can slip in between unseen."""
+    outbox = Outbox(folder)
+    try:
+        return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
+    finally:
+        outbox.close()
+
+
+def _read_pid(folder: OutboxFolder) -> int | None:
+    try:
+        return int(folder.courier_pid.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # it has only just taken the lock
+        return None
+
+
+def _log_to(path: Path) -> None:
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
+    logging.basicConfig(
+        level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Watching the trainers: heartbeats for those that live, a record of the end for those that died."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Callable
+
+from filelock import FileLock, Timeout
+
+from hub_callbacks.courier.connections import Connections
+from hub_callbacks.errors import TransportError
+from hub_callbacks.outbox import Outbox, OutboxFolder, RunStatus
+from hub_callbacks.records import RunFinished
+
+logger = logging.getLogger(__name__)
+
+AGENT = f"python-{platform.python_version()}-local"
+
+
+class Watch:
+    """Watches the runs of one outbox that have no recorded end, for one thread."""
+
+    def __init__(self, outbox: Outbox, connections: Connections, *, clock: Callable[[], float] = time.time) -> None:
+        self._outbox = outbox
+        self._connections = connections
+        self._clock = clock
+        self._beat_at: dict[str, float] = {}
+
+    def look(self) -> bool:
+        """Look at every running run once; False, since there is nothing more to do until the next look."""
+        for run in self._outbox.runs.list(state="running"):
+            if is_training(self._outbox.folder, run.id):
+                self._beat(run)
+            else:
+                self._record_crash(run)
+        return False
+
+    def _beat(self, run: RunStatus) -> None:
+        now = self._clock()
+        if run.remote_id is None or run.hub.paused or now < self._beat_at.get(run.id, 0.0):
+            return
+        self._beat_at[run.id] = now + run.heartbeat_s
+        try:
+            api = self._connections.to(run.hub).api
+            reply = api.heartbeat(run.remote_id, {"agent": AGENT, "agentId": run.agent_id})
+        except TransportError as error:  # the next one will tell as much
+            logger.info("Run %s: no heartbeat: %s", run.id, error)
+            return
+        agent_id = (reply or {}).get("agentId")
+        if agent_id and agent_id != run.agent_id:
+            self._outbox.runs.set_agent_id(run.id, str(agent_id))
+
+    def _record_crash(self, run: RunStatus) -> None:
+        record = RunFinished(state="crashed", reason="The training process is gone.", finished_at=self._clock())
+        if self._outbox.runs.finish(run.id, record):
+            logger.info("Run %s: the training process is gone", run.id)
+        self._outbox.folder.run_lock(run.id).unlink(missing_ok=True)
+
+
+def is_training(folder: OutboxFolder, run_id: str) -> bool:
+    """Whether a process holds the run's lock."""
+    path = folder.run_lock(run_id)
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True

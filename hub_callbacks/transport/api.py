@@ -1,0 +1,123 @@
+"""The hub's endpoints, a method each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+
+from hub_callbacks import wire
+from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary, finite
+from hub_callbacks.transport.http import request
+from hub_callbacks.transport.upload import Upload
+
+
+class HubApi:
+    """One hub, over one pool of connections, for one thread.
+
+    Every method returns when the hub has acknowledged, and raises a `TransportError` when it has not.
+    """
+
+    def __init__(self, api_url: str, api_key: str) -> None:
+        self.api_url = api_url
+        self._session = requests.Session()
+        self._session.trust_env = not api_url.startswith("http://127.")  # no proxy, no .netrc on loopback
+        if api_key:
+            self._session.headers[wire.API_KEY_HEADER] = api_key
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def is_reachable(self, *, timeout_s: float = 2.0) -> bool:
+        """Whether a hub answers there."""
+        try:
+            return self._session.get(self.api_url + wire.HEALTH, timeout=timeout_s).ok
+        except (requests.RequestException, OSError):
+            return False
+
+    def info(self) -> wire.HubInfo:
+        """What the hub is and can."""
+        info: wire.HubInfo = self._request("GET", wire.HUB)
+        return info
+
+    def authenticate(self) -> None:
+        """Have the key checked.
+
+        Raises:
+            UnauthorizedError: The hub does not know it.
+        """
+        self._request("POST", wire.AUTH)
+
+    def sign_in_path(self) -> str:
+        """A path under the web root that signs a browser in, for a short time."""
+        return str(self._request("POST", wire.SIGN_IN)["url"])
+
+    def create(self, run_id: str, record: RunStarted) -> str:
+        """Create the model, or find the one of that id again; the id that the hub gave it."""
+        return str(self._request("POST", wire.MODELS, json=creation(run_id, record))["id"])
+
+    def put_metrics(self, model_id: str, rows: Sequence[Metrics]) -> None:
+        """Insert or replace rows by epoch."""
+        body: wire.MetricsBody = {
+            "type": "metrics",
+            "metrics": {str(row.epoch): json.dumps(dict(row.values)) for row in rows},
+        }
+        self._request("POST", wire.model(model_id), json=body)
+
+    def put_summary(self, model_id: str, record: Summary) -> None:
+        """Set what the best checkpoint scored."""
+        self._request("PATCH", wire.model(model_id), json={"summary": finite(record.values)})
+
+    def put_state(self, model_id: str, record: RunFinished) -> None:
+        """Say how the run ended."""
+        body: wire.StateBody = {"state": record.state, "reason": record.reason, "at": record.finished_at}
+        self._request("POST", wire.state(model_id), json=body)
+
+    def upload(self, model_id: str, upload: Upload) -> None:
+        """Send a checkpoint; its bytes are on the hub, verified, when this returns."""
+        with upload.path.open("rb") as file:
+            form = upload.form(file)
+            self._request("POST", wire.upload(model_id), data=form, headers={"content-type": form.content_type})
+
+    def heartbeat(self, model_id: str, body: wire.HeartbeatBody) -> Mapping[str, Any] | None:
+        """Say that the training lives; the reply's ``agentId`` is the one to send next time."""
+        reply: Mapping[str, Any] | None = self._request("POST", wire.heartbeat(model_id), json=body)
+        return reply
+
+    def _request(self, method: str, path: str, **kwargs: Any) -> Any:
+        return request(self._session, method, self.api_url + path, **kwargs)
+
+
+def creation(run_id: str, record: RunStarted) -> wire.CreateBody:
+    """The body that creates a run's model: HUB v1's fields, and ours beside them."""
+    args = record.args
+    stem, _, suffix = record.model.rpartition(".")
+    return {
+        "id": run_id,
+        "meta": {"name": record.name},
+        "config": {
+            "batchSize": args.get("batch", -1),
+            "epochs": record.epochs,
+            "imageSize": args.get("imgsz", 640),
+            "patience": args.get("patience", 100),
+            "device": str(args.get("device", "")),
+            "cache": str(args.get("cache", "")),
+        },
+        "dataset": {"name": record.dataset},
+        "lineage": {
+            "architecture": {"name": stem or record.model},
+            "parent": {"name": record.model} if suffix == "pt" else {},
+        },
+        "run": {
+            "project": record.project,
+            "task": record.task,
+            "epochs": record.epochs,
+            "startEpoch": record.start_epoch,
+            "args": dict(args),
+            "environment": dict(record.environment),
+            "startedAt": record.started_at,
+        },
+    }

@@ -1,0 +1,84 @@
+"""One HTTP request to a hub: its reply's data, or an error of our tree."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 60.0  # between two reads or writes on the socket, not in all
+_RETRYABLE = {408, 425, 429}  # RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4
+
+
+def request(session: requests.Session, method: str, url: str, **kwargs: Any) -> Any:
+    """Send one request; the ``data`` of the reply's envelope.
+
+    Redirects are not followed: ``requests`` turns a redirected POST into a GET.
+
+    Raises:
+        UnreachableError: No reply came.
+        RetryableError: 408, 425, 429, 5xx, a redirect, or a 2xx that is not the hub's JSON.
+        UnauthorizedError: 401.
+        PermanentError: Any other 4xx.
+    """
+    kwargs.setdefault("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+    try:
+        reply = session.request(method, url, allow_redirects=False, **kwargs)
+    except (requests.RequestException, OSError) as error:
+        raise UnreachableError(f"The hub at {url} gave no reply: {_cause(error)}.") from error
+    if not reply.ok or reply.is_redirect:
+        raise _refusal(reply)
+    return _data(reply)
+
+
+def _data(reply: requests.Response) -> Any:
+    try:
+        envelope = reply.json()
+        return envelope["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RetryableError(
+            f"{reply.url} answered {reply.status_code}, but not as a hub does. Is something in between?"
+        ) from error
+
+
+def _refusal(reply: requests.Response) -> RetryableError | PermanentError:
+    message = f"{reply.request.method} {reply.url} answered {reply.status_code}: {_message(reply)}"
+    if reply.is_redirect:
+        return RetryableError(f"{message} Set api_url to where it leads: {reply.headers['location']!r}.")
+    if reply.status_code in _RETRYABLE or reply.status_code >= requests.codes.server_error:
+        return RetryableError(message, retry_after_s=_retry_after_s(reply))
+    if reply.status_code == requests.codes.unauthorized:
+        return UnauthorizedError(message)
+    return PermanentError(message, status=reply.status_code)
+
+
+def _message(reply: requests.Response) -> str:
+    try:
+        return str(reply.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return reply.reason or "no message"
+
+
+def _retry_after_s(reply: requests.Response) -> float | None:
+    """Seconds from ``Retry-After``, which is a number of them or a date (RFC 9110 section 10.2.3)."""
+    text = reply.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, such as ``[Errno 111] Connection refused``, without the layers that wrap it."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error) or type(error).__name__

@@ -1,0 +1,45 @@
+"""A checkpoint on its way: streamed from the disk, with its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from requests_toolbelt import MultipartEncoder
+
+from hub_callbacks import wire
+from hub_callbacks.records import Checkpoint
+
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A checkpoint and the file that holds its bytes, which does not change while it is sent."""
+
+    checkpoint: Checkpoint
+    path: Path
+
+    def form(self, file: IO[bytes]) -> MultipartEncoder:
+        """The HUB v1 multipart body, read from ``file`` as it is sent.
+
+        HUB v1 wants the text fields first, and the file's name as its field's name.
+        """
+        fields: dict[str, object] = {"epoch": str(self.checkpoint.epoch)}
+        if self.checkpoint.is_final:
+            fields |= {"type": "final", "map": str(self.checkpoint.map)}
+        else:
+            fields |= {"type": "epoch", "isBest": str(self.checkpoint.is_best)}
+        fields[wire.SHA256_FIELD] = self.sha256()
+        name = self.checkpoint.filename
+        return MultipartEncoder([*fields.items(), (name, (name, file, "application/octet-stream"))])
+
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the file, read in blocks."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
