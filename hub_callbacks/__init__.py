@@ -4,7 +4,7 @@ Names are imported on first use: ``import hub_callbacks`` runs at every interpre
 loads nothing but this file.
 """
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # type checkers take it for True; importing typing would add milliseconds to every start
 
 if TYPE_CHECKING:
     from hub_callbacks._bootstrap import install, load_ipython_extension
@@ -36,7 +36,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
