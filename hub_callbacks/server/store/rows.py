@@ -17,18 +17,24 @@ class Model:
     """A model, which is also the run that trains it.
 
     Attributes:
+        owner: The user who created it.
         status: HUB v1's word: trained after a final upload, training once last.pt is stored, else new.
         state: How the run stands, as last reported; `silence` of the agent is judged when it is shown.
         reason: Why it stands so, in one line; may be empty.
         epochs: Number of epochs planned; None when unknown.
         last_epoch: The highest epoch with a row; None before the first.
+        document: What clients said of it in HUB v1's own shape, patches merged in.
+        config: HUB v1's training arguments, numbers as numbers.
         best: Best value of each metric that has a direction (``metrics/mAP50-95(B)`` and the like).
         last: The last row's values.
         summary: What the best checkpoint scored after the last epoch.
+        resume_id: The checkpoint to resume from; None before the first.
+        weights_id: The best checkpoint: the final one, or until then the best so far; None before the first.
         last_seen_at: When the agent last said anything.
     """
 
     id: str
+    owner: str
     name: str
     project: str
     dataset: str
@@ -40,12 +46,15 @@ class Model:
     reason: str
     epochs: int | None
     last_epoch: int | None
+    document: Mapping[str, Any]
     config: Mapping[str, Any]
     args: Mapping[str, Any]
     environment: Mapping[str, Any]
     best: Mapping[str, float]
     last: Mapping[str, float]
     summary: Mapping[str, float]
+    resume_id: str | None
+    weights_id: str | None
     created_at: float
     started_at: float | None
     finished_at: float | None
@@ -61,11 +70,17 @@ class MetricsRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """A verified checkpoint, published under ``blob``."""
+class NewCheckpoint:
+    """A blob that is about to become a checkpoint.
 
-    id: str
-    model_id: str
+    Attributes:
+        is_best: Whether that very epoch is the best so far.
+        is_final: Whether it is the model that the training ends with.
+        map: mAP50-95 of the final model; 0 for tasks without it.
+        sha256: Of the whole file, 64 hexadecimal digits.
+        blob: Its name in the blob store.
+    """
+
     filename: str
     epoch: int
     is_best: bool
@@ -74,6 +89,14 @@ class Checkpoint:
     size_bytes: int
     sha256: str
     blob: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(NewCheckpoint):
+    """A verified checkpoint, published under ``blob``."""
+
+    id: str
+    model_id: str
     created_at: float
 
 
@@ -89,3 +112,24 @@ class Page:
     models: Sequence[Model]
     total: int
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who a request comes from."""
+
+    user_id: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """An API key, which itself is stored nowhere: only its hash is."""
+
+    id: str
+    user_id: str
+    name: str
+    role: Role
+    created_at: float
+    last_used_at: float | None

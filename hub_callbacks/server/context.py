@@ -1,0 +1,39 @@
+"""What every route works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from hub_callbacks.server.blobs import Blobs
+from hub_callbacks.server.signing import Signer
+from hub_callbacks.server.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """The parts of one hub.
+
+    Attributes:
+        clock: Unix time, seconds.
+        heartbeat_s: Seconds between two heartbeats that the hub asks its clients for.
+    """
+
+    store: Store
+    blobs: Blobs
+    signer: Signer
+    clock: Callable[[], float]
+    heartbeat_s: float = 300.0
+
+
+async def get_hub(connection: HTTPConnection) -> Hub:
+    """The hub that the request came to; asynchronous so that it costs no thread."""
+    hub: Hub = connection.app.state.hub
+    return hub
+
+
+ThisHub = Annotated[Hub, Depends(get_hub)]

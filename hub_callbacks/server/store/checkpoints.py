@@ -1,0 +1,127 @@
+"""Checkpoints: what was verified and published, and which of them a model resumes from and is used as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, insert, select, update
+
+from hub_callbacks import wire
+from hub_callbacks.server.store.database import Database
+from hub_callbacks.server.store.errors import NotFoundError
+from hub_callbacks.server.store.rows import Checkpoint, NewCheckpoint
+from hub_callbacks.server.store.schema import checkpoints, metrics, models
+
+_JOINED = select(
+    *(column for column in checkpoints.c if column.name not in {"seq", "model_seq"}), models.c.id.label("model_id")
+).join(models, models.c.seq == checkpoints.c.model_seq)
+_LIVE = _JOINED.where(models.c.deleted_at.is_(None))
+
+
+@dataclass(frozen=True)
+class CheckpointStore:
+    """The part of the store that keeps checkpoints."""
+
+    database: Database
+    clock: Callable[[], float]
+
+    def add_checkpoint(self, model_id: str, new: NewCheckpoint) -> Checkpoint:
+        """Publish a verified blob as the model's checkpoint, and let the model point to it where it should.
+
+        Returns:
+            The checkpoint. When these very bytes were published before for this epoch and kind, it is the first one:
+            its ``blob`` then differs from the given one, which nobody needs.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.write() as connection:
+            seq = _seq(connection, model_id)
+            known = connection.execute(_same(seq, new)).one_or_none()
+            checkpoint_id = known.id if known else self._insert(connection, seq, new)
+            _point(connection, seq)
+            connection.execute(update(models).where(models.c.seq == seq).values(last_seen_at=self.clock()))
+            return _checkpoint(connection.execute(_JOINED.where(checkpoints.c.id == checkpoint_id)).one())
+
+    def checkpoints(self, model_id: str) -> list[Checkpoint]:
+        """The model's checkpoints, newest first; none where there is no such model."""
+        newest = _LIVE.where(models.c.id == model_id).order_by(checkpoints.c.seq.desc())
+        with self.database.read() as connection:
+            return [_checkpoint(row) for row in connection.execute(newest)]
+
+    def get_checkpoint(self, checkpoint_id: str) -> Checkpoint | None:
+        """The checkpoint, or None where there is none or its model is deleted."""
+        with self.database.read() as connection:
+            row = connection.execute(_LIVE.where(checkpoints.c.id == checkpoint_id)).one_or_none()
+        return _checkpoint(row) if row else None
+
+    def reset_model(self, model_id: str) -> list[str]:
+        """Make the model new again: its metrics and checkpoints go.
+
+        Returns:
+            The blobs that no checkpoint names any more, for the caller to delete.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.write() as connection:
+            seq = _seq(connection, model_id)
+            mine = checkpoints.c.model_seq == seq
+            blobs = connection.execute(select(checkpoints.c.blob).where(mine)).scalars().all()
+            connection.execute(delete(checkpoints).where(mine))
+            connection.execute(delete(metrics).where(metrics.c.model_seq == seq))
+            connection.execute(update(models).where(models.c.seq == seq).values(**_NEW))
+        return list(blobs)
+
+    def _insert(self, connection: Connection, seq: int, new: NewCheckpoint) -> str:
+        checkpoint_id = wire.new_id()
+        row = {**asdict(new), "id": checkpoint_id, "model_seq": seq, "created_at": self.clock()}
+        connection.execute(insert(checkpoints), row)
+        return checkpoint_id
+
+
+_NEW = {
+    "status": "new",
+    **dict.fromkeys(("best", "last", "summary"), "{}"),
+    **dict.fromkeys(("last_epoch", "resume_id", "weights_id", "state", "state_at", "finished_at")),
+    "reason": "",
+}
+
+
+def _seq(connection: Connection, model_id: str) -> int:
+    row = connection.execute(
+        select(models.c.seq).where(models.c.id == model_id, models.c.deleted_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(model_id)
+    return int(row.seq)
+
+
+def _same(seq: int, new: NewCheckpoint) -> Select[Any]:
+    return select(checkpoints.c.id).where(
+        checkpoints.c.model_seq == seq,
+        checkpoints.c.is_final.is_(new.is_final),
+        checkpoints.c.epoch == new.epoch,
+        checkpoints.c.sha256 == new.sha256,
+    )
+
+
+def _point(connection: Connection, seq: int) -> None:
+    """Say what to resume from and what to use: by epoch, not by arrival, for an older one may arrive later."""
+    final = _newest(connection, seq, checkpoints.c.is_final)
+    last = _newest(connection, seq, checkpoints.c.is_final.is_(False))
+    best = final or _newest(connection, seq, checkpoints.c.is_best)
+    status = "trained" if final else "training" if last else "new"
+    connection.execute(update(models).where(models.c.seq == seq).values(status=status, resume_id=last, weights_id=best))
+
+
+def _newest(connection: Connection, seq: int, condition: Any) -> str | None:
+    newest = select(checkpoints.c.id).where(checkpoints.c.model_seq == seq, condition)
+    newest = newest.order_by(checkpoints.c.epoch.desc(), checkpoints.c.seq.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
+
+
+def _checkpoint(row: Any) -> Checkpoint:
+    return Checkpoint(**row._mapping)

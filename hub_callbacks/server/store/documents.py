@@ -1,0 +1,75 @@
+"""What clients say of a model in HUB v1's shape, and what of it the store keeps in columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_NUMBERS = ("batchSize", "epochs", "imageSize", "patience")  # the SDK's own examples send them as text: "5"
+_OURS = ("id", "run", "summary")  # extensions with a place of their own
+
+
+def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the patch laid over it, object by object; anything else is replaced."""
+    merged = dict(document)
+    for name, value in patch.items():
+        old = merged.get(name)
+        merged[name] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def hub_part(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without our extensions."""
+    return {name: value for name, value in body.items() if name not in _OURS}
+
+
+def config(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The training arguments; numbers that came as text are numbers, and what cannot be one is left out."""
+    given = _object(document, "config")
+    numbers = {name: _number(given[name]) for name in _NUMBERS if name in given}
+    return {**given, **{name: value for name, value in numbers.items() if value is not None}}
+
+
+def document_columns(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that follow from the document."""
+    lineage = _object(document, "lineage")
+    epochs = config(document).get("epochs")
+    columns: dict[str, Any] = {
+        "document": json.dumps(document),
+        "name": _stem(_name(document, "meta")),
+        "dataset": _name(document, "dataset"),
+        "architecture": _name(lineage, "architecture"),
+        "parent": _name(lineage, "parent"),
+    }
+    return columns | ({"epochs": int(epochs)} if isinstance(epochs, int | float) else {})
+
+
+def run_columns(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that the extension ``run`` fills; only those that it names."""
+    columns = {name: run[name] for name in ("project", "task", "epochs") if run.get(name) is not None}
+    texts = {name: json.dumps(run[name]) for name in ("args", "environment") if run.get(name) is not None}
+    return {**columns, **texts}
+
+
+def _object(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = document.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _name(document: Mapping[str, Any], name: str) -> str:
+    return str(_object(document, name).get("name") or "")
+
+
+def _stem(name: str) -> str:
+    """The last part of what Ultralytics sends as a name, which may be the path of a file, of any system."""
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        as_float = float(value)
+        return int(as_float) if as_float.is_integer() else as_float
+    except (TypeError, ValueError, OverflowError):
+        return None

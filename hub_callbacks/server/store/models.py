@@ -1,0 +1,210 @@
+"""Models: created, listed, patched, deleted, and how their runs stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+
+from hub_callbacks import wire
+from hub_callbacks.server.store import documents, states, values
+from hub_callbacks.server.store.database import Database
+from hub_callbacks.server.store.errors import BadCursorError, IdTakenError, NotFoundError
+from hub_callbacks.server.store.rows import Model, Page
+from hub_callbacks.server.store.schema import checkpoints, models
+
+_SEARCHED = (models.c.id, models.c.name, models.c.project, models.c.dataset, models.c.parent, models.c.architecture)
+_JSON = ("document", "args", "environment")
+_VALUES = ("best", "last", "summary")
+_PLAIN = (
+    *("id", "owner", "name", "project", "dataset", "architecture", "parent", "task", "status", "state", "reason"),
+    *("epochs", "last_epoch", "resume_id", "weights_id", "created_at", "started_at", "finished_at", "last_seen_at"),
+)
+_EMPTY = {"reason": "", "project": "", "task": "", **dict.fromkeys((*_JSON, *_VALUES), "{}")}
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """The part of the store that keeps models."""
+
+    database: Database
+    clock: Callable[[], float]
+
+    def create_model(self, body: Mapping[str, Any], *, owner: str) -> Model:
+        """A new model of ``owner`` (a user id) from a HUB v1 body, with our extensions ``id`` and ``run``.
+
+        Asked again with an id that is the same owner's, it returns that model: a repeated request changes nothing, and
+        one whose run began later (a training that was resumed) updates what the body says.
+
+        Raises:
+            IdTakenError: The id is another owner's, or that of a deleted model.
+        """
+        model_id = str(body.get("id") or wire.new_id())
+        with self.database.write() as connection:
+            row = connection.execute(select(models).where(models.c.id == model_id)).one_or_none()
+            if row is None:
+                connection.execute(insert(models), self._creation(model_id, body, owner=owner))
+            elif row.owner != owner or row.deleted_at is not None:
+                raise IdTakenError(model_id)
+            else:
+                _restart(connection, row, body)
+            return _model(_live(connection, model_id))
+
+    def get_model(self, model_id: str) -> Model | None:
+        """The model, or None where there is none or it is deleted."""
+        with self.database.read() as connection:
+            row = connection.execute(_select(model_id)).one_or_none()
+        return _model(row) if row else None
+
+    def list_models(self, *, limit: int, cursor: str | None = None, query: str = "", offset: int = 0) -> Page:
+        """Models that contain the query in a name, newest first.
+
+        Args:
+            limit: At most so many, 1 or more.
+            cursor: The `Page.cursor` of the page before.
+            query: Looked for in id, name, project, data set and network, whatever the case.
+            offset: Models to leave out first, for clients that count pages.
+
+        Raises:
+            BadCursorError: The cursor is not one of ours.
+        """
+        matches = _matches(query)
+        page = select(models).where(*matches).order_by(models.c.seq.desc()).limit(limit + 1).offset(offset)
+        if cursor:
+            page = page.where(models.c.seq < _seq(cursor))
+        with self.database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(models).where(*matches)).scalar_one()
+            rows = connection.execute(page).all()
+        more = len(rows) > limit
+        return Page(
+            models=[_model(row) for row in rows[:limit]], total=total, cursor=str(rows[limit - 1].seq) if more else None
+        )
+
+    def update_model(self, model_id: str, patch: Mapping[str, Any]) -> Model:
+        """Lay a HUB v1 document over the model's, object by object; our ``run`` and ``summary`` may be in it.
+
+        Raises:
+            NotFoundError: There is no such model.
+            ValueError: A value of ``summary`` is not a number.
+        """
+        with self.database.write() as connection:
+            row = _live(connection, model_id)
+            document = documents.merge(json.loads(row.document), documents.hub_part(patch))
+            changes = documents.document_columns(document) | documents.run_columns(patch.get("run") or {})
+            if patch.get("summary") is not None:
+                scores = {name: values.number(value) for name, value in patch["summary"].items()}
+                changes["summary"] = values.dump({**values.load(row.summary), **scores})
+            _set(connection, row.seq, changes)
+            return _model(_live(connection, model_id))
+
+    def delete_model(self, model_id: str, *, hard: bool) -> list[str]:
+        """Hide the model for good or, when ``hard``, remove it with its metrics and checkpoints.
+
+        Returns:
+            The blobs that no checkpoint names any more, for the caller to delete.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.write() as connection:
+            seq = _live(connection, model_id).seq
+            if not hard:
+                _set(connection, seq, {"deleted_at": self.clock()})
+                return []
+            blobs = connection.execute(select(checkpoints.c.blob).where(checkpoints.c.model_seq == seq)).scalars().all()
+            connection.execute(delete(models).where(models.c.seq == seq))
+            return list(blobs)
+
+    def set_state(self, model_id: str, state: wire.RunState, *, reason: str = "", at: float | None = None) -> Model:
+        """Take a report of how the run stands, made at ``at`` (now when None), unless what is known outranks it.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        at = self.clock() if at is None else at
+        with self.database.write() as connection:
+            row = _live(connection, model_id)
+            changes: dict[str, Any] = {"last_seen_at": self.clock()}
+            if states.supersedes(state, at, current=row.state, current_at=row.state_at):
+                changes |= _state(state, at, reason)
+            _set(connection, row.seq, changes)
+            return _model(_live(connection, model_id))
+
+    def touch(self, model_id: str, *, agent_id: str | None = None) -> str:
+        """Note a sign of life of the model's trainer; a run believed silent or crashed is running again.
+
+        Returns:
+            The agent's id: the given one, or a new one.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        agent_id = agent_id or wire.new_id()
+        with self.database.write() as connection:
+            row = _live(connection, model_id)
+            changes: dict[str, Any] = {"last_seen_at": self.clock(), "agent_id": agent_id}
+            if row.state in states.INFERRED:
+                changes |= _state("running", self.clock(), "")
+            _set(connection, row.seq, changes)
+        return agent_id
+
+    def _creation(self, model_id: str, body: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
+        run = body.get("run") or {}
+        document = documents.document_columns(documents.hub_part(body))
+        row = {**_EMPTY, **document, **documents.run_columns(run), **_start(run)}
+        return {**row, "id": model_id, "owner": owner, "status": "new", "created_at": self.clock()}
+
+
+def _restart(connection: Connection, row: Any, body: Mapping[str, Any]) -> None:
+    run = body.get("run") or {}
+    started_at = run.get("startedAt")
+    if started_at is None or (row.state_at is not None and started_at <= row.state_at):
+        return  # the same request again, or one that a later report has overtaken
+    document = documents.merge(json.loads(row.document), documents.hub_part(body))
+    changes = documents.document_columns(document) | documents.run_columns(run) | _start(run)
+    _set(connection, row.seq, {**changes, "started_at": row.started_at or started_at})
+
+
+def _start(run: Mapping[str, Any]) -> dict[str, Any]:
+    started_at = run.get("startedAt")
+    return {} if started_at is None else {"started_at": started_at, **_state("running", started_at, "")}
+
+
+def _state(state: wire.RunState, at: float, reason: str) -> dict[str, Any]:
+    return {"state": state, "state_at": at, "reason": reason, "finished_at": at if state in states.OVER else None}
+
+
+def _select(model_id: str) -> Any:
+    return select(models).where(models.c.id == model_id, models.c.deleted_at.is_(None))
+
+
+def _live(connection: Connection, model_id: str) -> Any:
+    row = connection.execute(_select(model_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(model_id)
+    return row
+
+
+def _set(connection: Connection, seq: int, changes: Mapping[str, Any]) -> None:
+    connection.execute(update(models).where(models.c.seq == seq).values(**changes))
+
+
+def _matches(query: str) -> list[ColumnElement[bool]]:
+    live = models.c.deleted_at.is_(None)
+    return [live, or_(*(column.icontains(query, autoescape=True) for column in _SEARCHED))] if query else [live]
+
+
+def _seq(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise BadCursorError(cursor)
+    return int(cursor)
+
+
+def _model(row: Any) -> Model:
+    plain = {name: getattr(row, name) for name in _PLAIN}
+    texts = {name: json.loads(getattr(row, name)) for name in _JSON}
+    numbers: dict[str, Any] = {name: values.load(getattr(row, name)) for name in _VALUES}
+    return Model(**plain, **texts, **numbers, config=documents.config(texts["document"]))

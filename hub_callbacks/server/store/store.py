@@ -1,0 +1,28 @@
+"""The store as one object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub_callbacks.server.store.checkpoints import CheckpointStore
+from hub_callbacks.server.store.database import open_database, sqlite_url
+from hub_callbacks.server.store.keys import KeyStore
+from hub_callbacks.server.store.metrics import MetricStore
+from hub_callbacks.server.store.models import ModelStore
+
+
+@dataclass(frozen=True)
+class Store(ModelStore, MetricStore, CheckpointStore, KeyStore):
+    """Everything that the hub keeps but the bytes of files. Any thread may call it; a write is on disk on return."""
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
+
+
+def open_store(where: Path | str, *, clock: Callable[[], float] = time.time) -> Store:
+    """The store in an SQLite file (a path) or at a SQLAlchemy URL, its tables made or brought up to date."""
+    return Store(open_database(sqlite_url(where) if isinstance(where, Path) else where), clock)
