@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 ROWS_PER_REQUEST = 100
 BACKOFF_S = 1.0  # of the first retry, before jitter
 BACKOFF_CAP_S = 300.0
+PROGRESS_S = 0.2  # between two notes of an upload's progress
 
 
 class Delivery:
@@ -95,11 +96,21 @@ class Delivery:
                 if "summary" in hub.features:
                     hub.api.put_summary(model_id, record)
             case Checkpoint() as record:
-                path = self._outbox.folder.spool / first.file
-                hub.api.upload(model_id, Upload(checkpoint=record, path=path))
+                hub.api.upload(model_id, self._upload(first, record))
             case RunFinished() as record:
                 if "run-state" in hub.features:
                     hub.api.put_state(model_id, record)
+
+    def _upload(self, item: Item, checkpoint: Checkpoint) -> Upload:
+        noted_at = self._clock()
+
+        def note(sent_bytes: int) -> None:
+            nonlocal noted_at
+            if self._clock() - noted_at >= PROGRESS_S:
+                noted_at = self._clock()
+                self._outbox.queue.note_sent(item.id, min(sent_bytes, checkpoint.size_bytes))
+
+        return Upload(checkpoint=checkpoint, path=self._outbox.folder.spool / item.file, on_progress=note)
 
     def _backoff_s(self, attempt: int) -> float:
         """Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")."""

@@ -77,7 +77,14 @@ class Queue:
             self._database.executemany(self._LEASE, [(now + lease_s, row["id"]) for row in rows])
         return [_item(row) for row in rows]
 
-    _RETRY = "UPDATE items SET due_at = ?, leased_until = 0, reason = ? WHERE id = ? AND state = 'queued'"
+    _NOTE_SENT = "UPDATE items SET sent_bytes = ? WHERE id = ?"
+    _RETRY = (
+        "UPDATE items SET due_at = ?, leased_until = 0, sent_bytes = 0, reason = ? WHERE id = ? AND state = 'queued'"
+    )
+
+    def note_sent(self, item_id: int, sent_bytes: int) -> None:
+        """Note how much of an item's file is on its way."""
+        self._database.execute(self._NOTE_SENT, (sent_bytes, item_id))
 
     def ack(self, ids: Iterable[int]) -> None:
         """Mark items as delivered: the hub has said so."""
@@ -131,9 +138,10 @@ class Queue:
         """Names in the spool that an undelivered item needs."""
         return {row["file"] for row in self._database.rows(self._SPOOLED)}
 
-    # What is delivered or dropped needs its body no more; its row stays for the count.
+    # A row stays for the count; its body only where it is still asked for.
     _SETTLE = """
-        UPDATE items SET state = :state, reason = :reason, leased_until = 0, body = iif(:state = 'buried', body, '')
+        UPDATE items SET state = :state, reason = :reason, leased_until = 0,
+            body = iif(:state = 'buried' OR kind = 'checkpoint', body, '')
         WHERE id = :id AND state = 'queued'
     """
 

@@ -65,6 +65,7 @@ class RunStatus:
         epochs: Number of epochs planned.
         epochs_recorded: Epochs with a row in the outbox.
         epochs_acknowledged: Those of them whose every row the hub has acknowledged.
+        is_final_acknowledged: Whether the hub has the model that the training ended with.
         bytes_pending: Bytes of checkpoints still to be sent.
         pending: Items still to be delivered, of any kind.
         buried: Kind and reason of each item that the hub refused.
@@ -81,6 +82,7 @@ class RunStatus:
     epochs_acknowledged: int
     checkpoints_pending: int
     checkpoints_acknowledged: int
+    is_final_acknowledged: bool
     bytes_pending: int
     pending: int
     heartbeat_s: float
@@ -88,3 +90,18 @@ class RunStatus:
     started_at: float
     buried: Sequence[tuple[str, str]]
     dropped: Sequence[tuple[str, str]]
+
+    def receipt(self) -> str:
+        """What the hub has acknowledged, in words, such as ``300/300 epochs, best.pt acknowledged``."""
+        final = ", best.pt" if self.is_final_acknowledged else ""
+        return f"{self.epochs_acknowledged}/{self.epochs_recorded} epochs{final} acknowledged"
+
+    def left(self) -> list[str]:
+        """What is not delivered, a line each; empty when nothing is left."""
+        epochs = self.epochs_recorded - self.epochs_acknowledged
+        lines = [f"{epochs} epochs"] if epochs else []
+        if self.checkpoints_pending:
+            lines.append(f"{self.checkpoints_pending} checkpoints ({self.bytes_pending / 1e6:.1f} MB)")
+        if self.pending and not lines:
+            lines.append(f"{self.pending} records")
+        return lines + [f"{kind} refused: {reason}" for kind, reason in self.buried]

@@ -24,7 +24,8 @@ class Runs:
         INSERT INTO runs (id, hub_id, name, state, epochs, heartbeat_s, started_at)
         VALUES (?, (SELECT id FROM hubs WHERE api_url = ?), ?, 'running', ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET state = 'running', epochs = excluded.epochs,
-            heartbeat_s = excluded.heartbeat_s, started_at = excluded.started_at
+            heartbeat_s = excluded.heartbeat_s, started_at = excluded.started_at,
+            hub_id = excluded.hub_id, remote_id = iif(hub_id = excluded.hub_id, remote_id, NULL)
     """
     _FINISH = "UPDATE runs SET state = ? WHERE id = ? AND state = 'running'"
 
@@ -82,8 +83,10 @@ class Runs:
             count(DISTINCT iif(kind = 'metrics' AND state != 'acked', epoch, NULL)) AS epochs_open,
             total(kind = 'checkpoint' AND state = 'queued') AS checkpoints_pending,
             total(kind = 'checkpoint' AND state = 'acked') AS checkpoints_acknowledged,
-            total(iif(state = 'queued', size_bytes, 0)) AS bytes_pending,
-            total(state = 'queued') AS pending
+            total(iif(state = 'queued', size_bytes - sent_bytes, 0)) AS bytes_pending,
+            total(state = 'queued') AS pending,
+            total(CASE WHEN kind = 'checkpoint' AND state = 'acked' THEN json_extract(body, '$.is_final') END)
+                AS finals_acknowledged
         FROM items WHERE run_id = ?
     """
     _LOST = "SELECT kind, reason FROM items WHERE run_id = ? AND state = ? ORDER BY id"
@@ -94,6 +97,7 @@ class Runs:
         epochs_open = counts.pop("epochs_open")
         return RunStatus(
             hub=Hub.from_row(row),
+            is_final_acknowledged=counts.pop("finals_acknowledged") > 0,
             epochs_acknowledged=counts["epochs_recorded"] - epochs_open,
             buried=self._lost(row["id"], "buried"),
             dropped=self._lost(row["id"], "dropped"),

@@ -51,9 +51,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run_id TEXT NOT NULL REFERENCES runs (id),
             kind TEXT NOT NULL,
             epoch INTEGER,
-            body TEXT NOT NULL,                   -- the record as JSON; emptied when acknowledged
+            body TEXT NOT NULL,                   -- the record as JSON; emptied when no longer needed
             file TEXT NOT NULL DEFAULT '',        -- name of its copy in the spool
             size_bytes INTEGER NOT NULL DEFAULT 0,
+            sent_bytes INTEGER NOT NULL DEFAULT 0,
             state TEXT NOT NULL DEFAULT 'queued', -- queued, acked, buried, dropped
             reason TEXT NOT NULL DEFAULT '',      -- of the last retry, the burial or the drop
             attempts INTEGER NOT NULL DEFAULT 0,

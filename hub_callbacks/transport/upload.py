@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from requests_toolbelt import MultipartEncoder
+from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor
 
 from hub_callbacks import wire
 from hub_callbacks.records import Checkpoint
@@ -17,13 +18,20 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A checkpoint and the file that holds its bytes, which does not change while it is sent."""
+    """A checkpoint on its way.
+
+    Attributes:
+        checkpoint: What it is.
+        path: The file that holds its bytes, which does not change while it is sent.
+        on_progress: Called with the number of bytes read so far, for every block that is sent.
+    """
 
     checkpoint: Checkpoint
     path: Path
+    on_progress: Callable[[int], None]
 
-    def form(self, file: IO[bytes]) -> MultipartEncoder:
-        """The HUB v1 multipart body, read from ``file`` as it is sent.
+    def form(self, file: IO[bytes]) -> MultipartEncoderMonitor:
+        """The HUB v1 multipart body, read from ``file`` as it is sent; tells ``on_progress`` of it.
 
         HUB v1 wants the text fields first, and the file's name as its field's name.
         """
@@ -34,7 +42,8 @@ class Upload:
             fields |= {"type": "epoch", "isBest": str(self.checkpoint.is_best)}
         fields[wire.SHA256_FIELD] = self.sha256()
         name = self.checkpoint.filename
-        return MultipartEncoder([*fields.items(), (name, (name, file, "application/octet-stream"))])
+        form = MultipartEncoder([*fields.items(), (name, (name, file, "application/octet-stream"))])
+        return MultipartEncoderMonitor(form, lambda monitor: self.on_progress(monitor.bytes_read))
 
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the file, read in blocks."""

@@ -1,0 +1,180 @@
+"""The built-in plugin ``hub``: a training's events become a session's records.
+
+Found through the entry-point group ``hub_callbacks``, like any plugin. The same functions stand in `callbacks`, in the
+shape of Ultralytics' own integration modules, so that they can also be attached by hand::
+
+    for event, function in hub_callbacks.callbacks.hub.callbacks.items():
+        model.add_callback(event, function)
+
+The functions are stateless and picklable; what is known of a trainer is held weakly, and only on rank 0.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from hub_callbacks.callbacks import trainer as view
+from hub_callbacks.callbacks.attach import ultralytics_settings
+from hub_callbacks.callbacks.receipt import show_delivery
+from hub_callbacks.hookspecs import TrainerView, hookimpl
+from hub_callbacks.session import HUBTrainingSession
+from hub_callbacks.settings import Settings
+from hub_callbacks.wire import is_id
+
+logger = logging.getLogger("ultralytics")  # where a person looks during a training
+
+RUN_FILE = "hub_callbacks.json"  # in the run's folder: its id, for the day it is resumed
+
+
+@dataclass(slots=True)
+class _Run:
+    session: HUBTrainingSession
+    is_in_epoch: bool = False  # between an epoch's last batch and the end of its validation
+    has_warned: bool = False
+
+
+# Per trainer, since the functions are shared by all: not on the trainer, which is pickled and copied.
+_runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
+
+
+def _guarded(function: Callable[..., None]) -> Callable[..., None]:
+    """Keep everything that goes wrong here from the training; say so once."""
+
+    @functools.wraps(function)
+    def guarded(trainer: TrainerView, *args: Any, **kwargs: Any) -> None:
+        if os.environ.get("RANK", "-1") not in {"-1", "0"}:
+            return
+        try:
+            function(trainer, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - guard: a training never fails because of us
+            _warn_once(trainer, function.__name__, error)
+
+    return guarded
+
+
+@hookimpl
+@_guarded
+def on_pretrain_routine_end(trainer: TrainerView) -> None:
+    """Begin the run, and let the rate limits count."""
+    settings = Settings.load(ultralytics=ultralytics_settings())
+    if not settings.hub or trainer in _runs:
+        return
+    if getattr(trainer, "hub_session", None) is not None:
+        logger.info("HUB: Ultralytics' own HUB session is active; hub-callbacks stands aside.")
+        return
+    session = HUBTrainingSession(settings=settings)
+    session.start(view.run_started(trainer), run_id=_resumed_id(trainer))
+    session.start_timers()
+    _runs[trainer] = _Run(session)
+    run_file = {"id": session.model_id, "url": session.model_url}
+    (Path(trainer.save_dir) / RUN_FILE).write_text(json.dumps(run_file), encoding="utf-8")
+    logger.info("HUB: View this run at %s%s", session.model_url, _how_to_sign_in(settings))
+
+
+@hookimpl
+@_guarded
+def on_train_epoch_end(trainer: TrainerView) -> None:
+    """Note that an epoch is under way: the last `on_fit_epoch_end` comes without one."""
+    if run := _runs.get(trainer):
+        run.is_in_epoch = True
+
+
+@hookimpl
+@_guarded
+def on_fit_epoch_end(trainer: TrainerView) -> None:
+    """Record the epoch's row, or after the last epoch what the best checkpoint scored."""
+    if (run := _runs.get(trainer)) is None:
+        return
+    if not run.is_in_epoch:
+        run.session.record_summary(view.plain(trainer.metrics or {}))
+        return
+    run.is_in_epoch = False
+    row = view.epoch_row(trainer)
+    if trainer.epoch == 0:
+        row |= _model_info(trainer)
+    run.session.record_metrics(trainer.epoch, row)
+
+
+@hookimpl
+@_guarded
+def on_model_save(trainer: TrainerView) -> None:
+    """Queue last.pt, when the rate limit allows it."""
+    if run := _runs.get(trainer):
+        run.session.record_checkpoint(trainer.epoch, trainer.last, is_best=view.is_best(trainer))
+
+
+@hookimpl
+@_guarded
+def on_train_end(trainer: TrainerView) -> None:
+    """Queue the final model, record the end, and wait a while for the receipt."""
+    if run := _runs.pop(trainer, None):
+        try:
+            run.session.upload_model(trainer.epoch, trainer.best, map=view.final_map(trainer), final=True)
+        finally:
+            run.session.finish()
+        show_delivery(run.session)
+
+
+@hookimpl
+@_guarded
+def teardown(trainer: TrainerView, error: BaseException | None = None) -> None:
+    """Record the end of a training that did not come to its own: what stopped it, or what it failed with."""
+    if run := _runs.pop(trainer, None):
+        if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
+            run.session.finish("stopped", "Interrupted." if error else "The training ended early.")
+        else:
+            run.session.finish("failed", traceback.format_exception_only(error)[-1].strip())
+        logger.info("HUB: %s. %s", run.session.status().receipt(), run.session.model_url)
+
+
+callbacks: dict[str, Callable[..., None]] = {
+    function.__name__: function
+    for function in (
+        on_pretrain_routine_end,
+        on_train_epoch_end,
+        on_fit_epoch_end,
+        on_model_save,
+        on_train_end,
+        teardown,
+    )
+}
+
+
+def _resumed_id(trainer: TrainerView) -> str | None:
+    """The id of the run that this training resumes; None for a new one."""
+    if not getattr(trainer, "resume", False):
+        return None
+    try:
+        run_id = json.loads((Path(trainer.save_dir) / RUN_FILE).read_text(encoding="utf-8"))["id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return run_id if is_id(str(run_id)) else None
+
+
+def _model_info(trainer: TrainerView) -> dict[str, float]:
+    try:
+        return view.model_info(trainer)
+    except Exception as error:  # noqa: BLE001 - guard: Ultralytics' profiling must not cost the row
+        logger.debug("HUB: no model info: %r", error)
+        return {}
+
+
+def _how_to_sign_in(settings: Settings) -> str:
+    return " (signed in: hub-callbacks open)" if settings.is_local else ""
+
+
+def _warn_once(trainer: TrainerView, event: str, error: Exception) -> None:
+    run = _runs.get(trainer)
+    if run is None or not run.has_warned:
+        logger.warning("HUB: %s: %s Training goes on.", event, error)
+    if run:
+        run.has_warned = True

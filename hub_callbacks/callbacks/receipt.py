@@ -1,0 +1,51 @@
+"""The end of a training: a bounded wait, with one progress bar, and the receipt."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from hub_callbacks.outbox import RunStatus
+from hub_callbacks.session import HUBTrainingSession
+
+logger = logging.getLogger("ultralytics")
+
+
+def show_delivery(session: HUBTrainingSession) -> None:
+    """Wait for the delivery as long as the settings allow, then say what is delivered and what is left.
+
+    Ctrl-C ends the wait, not the delivery.
+    """
+    try:
+        _wait(session)
+    except KeyboardInterrupt:
+        logger.info("HUB: Not waiting any longer.")
+    status = session.status()
+    if left := status.left():
+        logger.info("HUB: %s. Left: %s.", status.receipt(), ", ".join(left))
+        logger.info("HUB: %s Look: hub-callbacks status. Deliver: hub-callbacks sync --wait 600.", _outlook(status))
+    else:
+        logger.info("HUB: %s: %s", status.receipt(), session.model_url)
+
+
+def _outlook(status: RunStatus) -> str:
+    """Whether what is left will be delivered by itself."""
+    if status.hub.paused:
+        return f"Deliveries pause, since the hub refuses the key: {status.hub.paused}"
+    trouble = f" The hub does not answer: {status.hub.trouble}" if status.hub.trouble else ""
+    return f"Delivery goes on in the background.{trouble}" if status.pending else "The hub refused it."
+
+
+def _wait(session: HUBTrainingSession) -> None:
+    total_bytes = session.status().bytes_pending
+    statuses = session.wait(session.settings.wait_s)
+    if not sys.stderr.isatty():
+        for _ in statuses:
+            pass
+        return
+    with click.progressbar(length=max(total_bytes, 1), label="HUB: delivering", file=sys.stderr) as bar:
+        for status in statuses:
+            bar.label = f"HUB: {status.epochs_acknowledged}/{status.epochs_recorded} epochs"
+            bar.update(total_bytes - status.bytes_pending - bar.pos)

@@ -1,0 +1,99 @@
+"""One run's way into the outbox."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from hub_callbacks.courier.process import start as start_courier
+from hub_callbacks.errors import OutboxError
+from hub_callbacks.outbox import Hub, Outbox, OutboxFolder, RunStatus
+from hub_callbacks.outbox.spool import copy_in
+from hub_callbacks.records import Checkpoint, Record, RunFinished, RunStarted
+from hub_callbacks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+_LOCK_TIMEOUT_S = 2.0  # longer than the courier holds it to see whether it is free
+
+
+class Recorder:
+    """Records one run: what a method was given is safe from any crash when it returns.
+
+    From `start` to `finish` it holds the run's lock, which tells the courier that the trainer lives.
+
+    Args:
+        run_id: The run.
+        settings: Where the outbox lies.
+    """
+
+    def __init__(self, run_id: str, settings: Settings) -> None:
+        self._run_id = run_id
+        self._settings = settings
+        self._folder = OutboxFolder.under(settings.data_dir)
+        self._outbox = Outbox(self._folder)
+        lock = self._folder.run_lock(run_id)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(lock, timeout=_LOCK_TIMEOUT_S, thread_local=False)
+
+    def start(self, record: RunStarted, *, hub: Hub, heartbeat_s: float) -> None:
+        """Begin the run, or continue it, and see that a courier is at work."""
+        self._lock.acquire()
+        self._outbox.runs.start(self._run_id, record, hub=hub, heartbeat_s=heartbeat_s)
+        start_courier(self._settings)
+
+    def put(self, record: Record, *, due_at: float) -> None:
+        """Queue a record."""
+        self._outbox.queue.put(self._run_id, record, due_at=due_at)
+
+    def put_checkpoint(self, record: Checkpoint, source: Path) -> None:
+        """Copy a checkpoint and queue it; a periodic one supersedes older ones that are not on their way."""
+        copy = copy_in(source, self._folder.spool)
+        superseded = [] if record.is_final else self._outbox.queue.supersede(self._run_id, record.recorded_at)
+        self._outbox.queue.put(self._run_id, record, due_at=record.recorded_at, file=copy.name)
+        for name in superseded:
+            (self._folder.spool / name).unlink(missing_ok=True)
+
+    def make_due(self, now: float) -> None:
+        """Let everything that waits for its time be delivered."""
+        self._outbox.queue.make_due(self._run_id, now)
+
+    def finish(self, record: RunFinished) -> None:
+        """Record the end, free the lock, and see that a courier is at work on what is left."""
+        self._outbox.runs.finish(self._run_id, record)
+        self._lock.release()
+        start_courier(self._settings)
+
+    def status(self) -> RunStatus:
+        """How far the delivery is."""
+        status = self._outbox.runs.get(self._run_id)
+        if status is None:
+            raise OutboxError(f"The outbox {str(self._folder.database)!r} has lost run {self._run_id!r}.")
+        return status
+
+    def wait(self, timeout_s: float) -> Iterator[RunStatus]:
+        """How far the delivery is, time and again: until all is delivered, or the time is over."""
+        give_up_at = time.monotonic() + timeout_s
+        while (status := self.status()).pending and time.monotonic() < give_up_at:
+            yield status
+            time.sleep(_POLL_S)
+
+
+def checkpoint_file(weights: Path, *, final: bool) -> Path | None:
+    """The file to upload for these weights, or None, with a warning, when there is none.
+
+    A final model may be missing after a resume in a fresh folder; then ``last.pt`` beside it stands in, with a warning.
+    """
+    if weights.is_file():
+        return weights
+    last = weights.with_name(f"last{weights.suffix}")
+    if final and last.is_file():
+        logger.warning("There is no %s; %s is uploaded in its place.", weights, last.name)
+        return last
+    logger.warning("There is no checkpoint %s to upload.", weights)
+    return None

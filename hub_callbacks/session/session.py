@@ -1,0 +1,325 @@
+"""`HUBTrainingSession`: the names and rules that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hub_callbacks import wire
+from hub_callbacks.courier import local_hub
+from hub_callbacks.errors import HubCallbacksError, IdentifierError
+from hub_callbacks.outbox import Hub, RunStatus
+from hub_callbacks.records import Checkpoint, End, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.session.identifier import parse
+from hub_callbacks.session.plan import plan
+from hub_callbacks.session.recorder import Recorder, checkpoint_file
+from hub_callbacks.session.retrying import call_retrying
+from hub_callbacks.settings import Settings
+from hub_callbacks.transport.sdk import hub_client
+
+
+class HUBTrainingSession:
+    """One run, as its trainer sees it.
+
+    What is recorded is safe from any crash when the method returns. No socket is opened and no thread is started, but
+    by `load_model`, `client`, `model` and `request_queue`, which are there to talk to the hub.
+
+    Attributes:
+        rate_limits: Seconds between two uploads: ``metrics``, ``ckpt``, ``heartbeat``.
+        timers: When the last upload of ``metrics`` and of ``ckpt`` was queued, by the monotonic clock.
+        metrics_queue: Epoch to its row as JSON text: what waits for the next `upload_metrics`.
+        metrics_upload_failed_queue: The same for rows that the outbox could not take; tried again with the next row.
+        model_id: The run's id; None before `start` or `load_model`.
+        model_url: The run's page; None before.
+        model_file: Weights or architecture of a model of the hub.
+        train_args: Training arguments of a model of the hub; None when there is nothing to train.
+        filename: The ``.pt`` or ``.yaml`` file that the session was made for.
+        alive: Whether the run is going on.
+    """
+
+    def __init__(
+        self,
+        identifier: str | None = None,
+        *,
+        settings: Settings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make a session; with the identifier of a model of the hub, load that model.
+
+        Args:
+            identifier: As `identifier.parse` takes it; None when `start` will say all.
+            settings: Where to record and deliver; loaded when None.
+            clock: The timers' clock, in seconds.
+
+        Raises:
+            IdentifierError: The identifier has none of the forms, or the model cannot be trained.
+            TransportError: The model cannot be loaded.
+        """
+        self.settings = settings or Settings.load()
+        self.rate_limits = {
+            "metrics": self.settings.metrics_s,
+            "ckpt": self.settings.ckpt_s,
+            "heartbeat": self.settings.heartbeat_s,
+        }
+        self.timers: dict[str, float] = {}
+        self.metrics_queue: dict[int, str] = {}
+        self.metrics_upload_failed_queue: dict[int, str] = {}
+        self.model_id: str | None = None
+        self.model_url: str | None = None
+        self.model_file: str | None = None
+        self.train_args: Mapping[str, Any] | None = None
+        self.filename: str | None = None
+        self.alive = False
+        self._api_key = self.settings.api_key
+        self._clock = clock
+        self._recorder: Recorder | None = None
+        self._client: Any = None
+        self._model: Any = None
+        if identifier is not None:
+            given = parse(identifier, web_root=self._web_root())
+            self.filename = given.filename
+            self._api_key = given.api_key or self._api_key
+            if given.model_id:
+                self.load_model(given.model_id)
+
+    # The run
+
+    @classmethod
+    def create_session(
+        cls, identifier: str, args: Any = None, *, settings: Settings | None = None
+    ) -> HUBTrainingSession:
+        """A session for an identifier; for a file, with training arguments, its run is created too.
+
+        Raises:
+            HubCallbacksError: As for the constructor and `start`.
+        """
+        session = cls(identifier, settings=settings)
+        if args is not None and session.filename:
+            session.create_model(args)
+        return session
+
+    def create_model(self, model_args: Any) -> None:
+        """Create a run from training arguments: a mapping, or a namespace as ``trainer.args`` is.
+
+        Raises:
+            HubCallbacksError: As for `start`.
+        """
+        args = dict(model_args if isinstance(model_args, Mapping) else vars(model_args))
+        model = Path(self.filename or str(args.get("model") or ""))
+        record = RunStarted(
+            name=str(args.get("name") or model.stem),
+            model=model.name,
+            dataset=str(args.get("data") or ""),
+            epochs=int(args.get("epochs") or 0),
+            args=json.loads(json.dumps(args, default=str)),
+            started_at=time.time(),
+        )
+        self.start(record)
+
+    def start(self, record: RunStarted, *, run_id: str | None = None) -> None:
+        """Begin a run, or continue the run of that id, and see that a courier is at work.
+
+        Raises:
+            OutboxError: The outbox cannot be used.
+            OSError: The courier cannot be started.
+        """
+        self.model_id = run_id or wire.new_id()
+        self.model_url = self._web_root() + wire.page(self.model_id)
+        self._recorder = Recorder(self.model_id, self.settings)
+        hub = Hub(api_url=self.settings.api_url, web_url=self.settings.web_url, api_key=self._api_key)
+        self._recorder.start(record, hub=hub, heartbeat_s=self.rate_limits["heartbeat"])
+        self.alive = True
+
+    def start_timers(self) -> None:
+        """Let both rate limits count from now."""
+        now = self._clock()
+        self.timers = {"metrics": now, "ckpt": now}
+
+    def record_metrics(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Record an epoch's row; when the rate limit allows it, queue the upload of all rows since the last one.
+
+        Raises:
+            OutboxError: The outbox could not take it; it is tried again with the next row.
+        """
+        row = json.dumps(dict(values))
+        self.metrics_queue[epoch] = row
+        self.metrics_upload_failed_queue[epoch] = row
+        for waiting, text in list(self.metrics_upload_failed_queue.items()):
+            record = Metrics(epoch=waiting, values=json.loads(text), recorded_at=time.time())
+            self._run.put(record, due_at=record.recorded_at + self.rate_limits["metrics"])
+            del self.metrics_upload_failed_queue[waiting]
+        if self._is_due("metrics"):
+            self.upload_metrics()
+            self.timers["metrics"] = self._clock()
+            self.metrics_queue = {}
+
+    def upload_metrics(self) -> None:
+        """Queue the rows that were recorded so far for delivery now, whatever the rate limit."""
+        self._run.make_due(time.time())
+
+    def record_summary(self, values: Mapping[str, float]) -> None:
+        """Record what the best checkpoint scored after the last epoch."""
+        now = time.time()
+        self._run.put(Summary(values=values, recorded_at=now), due_at=now)
+
+    def record_checkpoint(self, epoch: int, weights: str | Path, *, is_best: bool = False) -> None:
+        """Queue the upload of a periodic checkpoint, when the rate limit allows it."""
+        if self._is_due("ckpt"):
+            self.upload_model(epoch, weights, is_best)
+            self.timers["ckpt"] = self._clock()
+
+    def upload_model(
+        self,
+        epoch: int,
+        weights: str | Path,
+        is_best: bool = False,
+        map: float = 0.0,  # noqa: A002 - the name that callers use
+        final: bool = False,
+    ) -> None:
+        """Copy a checkpoint and queue its upload, whatever the rate limit.
+
+        Args:
+            epoch: The epoch that it was saved in, 0-based.
+            weights: The file. When it is missing and final, ``last.pt`` beside it is taken, with a warning.
+            is_best: Whether that very epoch is the best so far.
+            map: mAP50-95 of a final model.
+            final: Whether it is the model that the training ends with.
+
+        Raises:
+            OutboxError: It cannot be copied or queued. The run goes on without it.
+        """
+        source = checkpoint_file(Path(weights), final=final)
+        if source is None:
+            return
+        record = Checkpoint(
+            epoch=epoch,
+            filename="best.pt" if final else "last.pt",
+            size_bytes=source.stat().st_size,
+            is_best=bool(is_best),
+            is_final=final,
+            map=float(map),
+            recorded_at=time.time(),
+        )
+        self._run.put_checkpoint(record, source)
+
+    def finish(self, state: End = "finished", reason: str = "") -> None:
+        """Record the end of the run; everything of it is due at once. A second end is ignored."""
+        self.alive = False
+        self._run.finish(RunFinished(state=state, reason=reason, finished_at=time.time()))
+
+    def wait(self, timeout_s: float) -> Iterator[RunStatus]:
+        """How far the delivery is, time and again: until all is delivered, or the time is over."""
+        return self._run.wait(timeout_s)
+
+    def status(self) -> RunStatus:
+        """How far the delivery of this run is."""
+        return self._run.status()
+
+    @property
+    def agent_id(self) -> str | None:
+        """The id that the hub gave to this training in its last heartbeat."""
+        return self.status().agent_id
+
+    # The hub
+
+    @property
+    def client(self) -> Any:
+        """``hub_sdk.HUBClient``, signed in on first use.
+
+        Raises:
+            TransportError: The hub does not answer, or does not know the key.
+        """
+        if self._client is None:
+            self._client = hub_client(**self._address())
+        return self._client
+
+    @property
+    def model(self) -> Any:
+        """The model as ``hub_sdk.Models``, read from the hub on first use.
+
+        Raises:
+            TransportError: The hub does not answer, or does not know the key.
+        """
+        if self._model is None:
+            self._model = self.client.model(self.model_id)
+        return self._model
+
+    def load_model(self, model_id: str) -> None:
+        """Load a model from the hub: what to train from, and with what arguments.
+
+        Raises:
+            IdentifierError: The hub has no such model, or its data set is not ready.
+            TransportError: The hub does not answer, or does not know the key.
+        """
+        self.model_id, self._model = model_id, None
+        self.model_url = self._web_root() + wire.page(model_id)
+        if not self.model.data:
+            raise IdentifierError(f"The hub has no model {model_id!r} that your key may see. Check {self.model_url}.")
+        self.model_file, self.train_args = plan(self.model, page=self.model_url)
+
+    def request_queue(
+        self,
+        request_func: Callable[..., Any],
+        retry: int = 3,
+        timeout: float = 30,
+        thread: bool = True,
+        verbose: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function of your own that talks to the hub, and again while it fails in a way that can heal.
+
+        Uploads of the session itself do not come here: they go through the outbox.
+
+        Args:
+            request_func: The function; None and `RetryableError` are failures.
+            retry: How often to call it again.
+            timeout: Seconds after which it is not called again.
+            thread: Whether to call it in a daemon thread; then None is returned at once.
+            verbose: Whether to log each failure.
+            *args: The function's arguments.
+            **kwargs: The function's keyword arguments.
+
+        Returns:
+            What the function returned; None when every call did.
+        """
+        call = partial(
+            call_retrying,
+            partial(request_func, *args, **kwargs),
+            retry=retry,
+            timeout_s=timeout,
+            verbose=verbose,
+            sleep=time.sleep,
+        )
+        if not thread:
+            return call()
+        threading.Thread(target=call, daemon=True).start()
+        return None
+
+    @property
+    def _run(self) -> Recorder:
+        if self._recorder is None:
+            raise HubCallbacksError("This session has no run yet: call create_model or start first.")
+        return self._recorder
+
+    def _is_due(self, name: str) -> bool:
+        now = self._clock()
+        return now - self.timers.setdefault(name, now) > self.rate_limits[name]
+
+    def _web_root(self) -> str:
+        known = self.settings.web_url or self.settings.api_url
+        if known:
+            return known
+        hub = wire.LocalHub.read(self.settings.data_dir)
+        return hub.url if hub else f"http://127.0.0.1:{self.settings.port}"
+
+    def _address(self) -> dict[str, str]:
+        if not self.settings.is_local:
+            return {"api_url": self.settings.api_url, "web_url": self._web_root(), "api_key": self._api_key}
+        hub = local_hub.ensure(self.settings.data_dir, port=self.settings.port)
+        return {"api_url": hub.url, "web_url": hub.url, "api_key": hub.key}
