@@ -58,14 +58,11 @@ class Plugins:
         if self._manager.has_plugin(name):
             raise ValueError(f"there is already a plugin of the name {name!r}")
         try:
-            self._manager.register(plugin, name)
-            self._manager.check_pending()
-        except pluggy.PluginValidationError:
-            self._manager.unregister(plugin)
+            self._register(name, plugin)
+        except Exception:
+            if self._manager.has_plugin(name):  # pluggy before 1.7 keeps the hooks that it took before the bad one
+                self._manager.unregister(name=name)
             raise
-        if not self._manager.get_hookcallers(plugin):
-            self._manager.unregister(plugin)
-            raise ValueError("it has no hook: mark its functions with hub_callbacks.hookimpl")
 
     def call(self, event: str, *, trainer: TrainerView, **kwargs: object) -> None:
         """Call every plugin's ``event``. One that raises is logged the first time, and the others are called.
@@ -81,6 +78,12 @@ class Plugins:
                 self._only(event, implementation.plugin)(trainer=trainer, **kwargs)
             except Exception as error:  # noqa: BLE001 - guard: training never notices a plugin
                 self._note(implementation.plugin_name, event, error)
+
+    def _register(self, name: str, plugin: object) -> None:
+        self._manager.register(plugin, name)
+        self._manager.check_pending()
+        if not self._manager.get_hookcallers(plugin):
+            raise ValueError("it has no hook: mark its functions with hub_callbacks.hookimpl")
 
     def _load(self, entry: EntryPoint) -> None:
         try:

@@ -1,0 +1,17 @@
+from collections import defaultdict
+from copy import deepcopy
+
+
+def on_pretrain_routine_start(trainer):
+    """The first default callback of each event does nothing, as in Ultralytics."""
+
+
+default_callbacks = {"on_pretrain_routine_start": [on_pretrain_routine_start]}
+
+
+def get_default_callbacks():
+    return defaultdict(list, deepcopy(default_callbacks))
+
+
+def add_integration_callbacks(instance):
+    instance.integrated = True
