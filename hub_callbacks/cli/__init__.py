@@ -1,0 +1,5 @@
+"""The command ``hub-callbacks``."""
+
+from hub_callbacks.cli.main import main
+
+__all__ = ["main"]
