@@ -45,16 +45,24 @@ def require_key(role: Role) -> Callable[..., Caller]:
     """
 
     def caller(request: Request, hub: ThisHub, key: _ApiKey, bearer: _Bearer) -> Caller:
-        shown = bearer.credentials if bearer else key
-        found = hub.store.caller_of_key(shown) if shown else _session_of_api(request, hub)
-        if found is None:
-            message = "Unknown API key." if shown else "An API key is needed, in the header x-api-key."
-            raise HTTPException(401, message, headers={"www-authenticate": "Bearer"})
-        if _RANKS.index(found.role) < _RANKS.index(role):
-            raise HTTPException(403, f"This needs the role {role!r}; this key has {found.role!r}.")
-        return found
+        return identify(request, hub, shown=bearer.credentials if bearer else key, role=role)
 
     return caller
+
+
+def identify(request: Request, hub: Hub, *, shown: str | None, role: Role) -> Caller:
+    """The caller whose key is ``shown``, or who is signed in with this browser.
+
+    Raises:
+        HTTPException: 401 without a valid key, 403 with one of a lower role than ``role``.
+    """
+    found = hub.store.caller_of_key(shown) if shown else _session_of_api(request, hub)
+    if found is None:
+        message = "This hub does not know the API key." if shown else "An API key is needed, in the header x-api-key."
+        raise HTTPException(401, message, headers={"www-authenticate": "Bearer"})
+    if _RANKS.index(found.role) < _RANKS.index(role):
+        raise HTTPException(403, f"This needs the role {role!r}; the key has {found.role!r}.")
+    return found
 
 
 def current_session(request: Request, hub: ThisHub) -> Caller | None:

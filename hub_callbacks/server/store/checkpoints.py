@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,6 +56,12 @@ class CheckpointStore:
         with self.database.read() as connection:
             row = connection.execute(_LIVE.where(checkpoints.c.id == checkpoint_id)).one_or_none()
         return _checkpoint(row) if row else None
+
+    def get_checkpoints(self, checkpoint_ids: Iterable[str]) -> dict[str, Checkpoint]:
+        """Those of the checkpoints that there are, by id."""
+        wanted = _LIVE.where(checkpoints.c.id.in_(list(checkpoint_ids)))
+        with self.database.read() as connection:
+            return {row.id: _checkpoint(row) for row in connection.execute(wanted)}
 
     def reset_model(self, model_id: str) -> list[str]:
         """Make the model new again: its metrics and checkpoints go.

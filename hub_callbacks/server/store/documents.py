@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from hub_callbacks.server.store.values import word
 
 _NUMBERS = ("batchSize", "epochs", "imageSize", "patience")  # the SDK's own examples send them as text: "5"
 _OURS = ("id", "run", "summary")  # extensions with a place of their own
@@ -37,7 +40,7 @@ def document_columns(document: Mapping[str, Any]) -> dict[str, Any]:
     lineage = _object(document, "lineage")
     epochs = config(document).get("epochs")
     columns: dict[str, Any] = {
-        "document": json.dumps(document),
+        "document": _dump(document),
         "name": _stem(_name(document, "meta")),
         "dataset": _name(document, "dataset"),
         "architecture": _name(lineage, "architecture"),
@@ -49,8 +52,21 @@ def document_columns(document: Mapping[str, Any]) -> dict[str, Any]:
 def run_columns(run: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that the extension ``run`` fills; only those that it names."""
     columns = {name: run[name] for name in ("project", "task", "epochs") if run.get(name) is not None}
-    texts = {name: json.dumps(run[name]) for name in ("args", "environment") if run.get(name) is not None}
+    texts = {name: _dump(run[name]) for name in ("args", "environment") if run.get(name) is not None}
     return {**columns, **texts}
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """The value with NaN and infinities spelled as words, for JSON has no others."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return word(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _object(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -59,7 +75,8 @@ def _object(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _name(document: Mapping[str, Any], name: str) -> str:
-    return str(_object(document, name).get("name") or "")
+    text = str(_object(document, name).get("name") or "")
+    return text.encode("utf-8", "replace").decode()  # JSON can spell half a character, which no store takes
 
 
 def _stem(name: str) -> str:

@@ -7,7 +7,7 @@ import secrets as random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
@@ -83,10 +83,10 @@ class KeyStore:
             rows = connection.execute(_KEYS.order_by(keys.c.created_at, keys.c.id)).all()
         return [Key(**row._mapping) for row in rows]
 
-    def count_keys(self) -> int:
-        """The number of keys; 0 in a store that was just made."""
-        with self.database.read() as connection:
-            return connection.execute(select(func.count()).select_from(keys)).scalar_one()
+    def delete_keys(self, name: str) -> None:
+        """Revoke every key of that name."""
+        with self.database.write() as connection:
+            connection.execute(delete(keys).where(keys.c.name == name))
 
     def secret(self, name: str) -> str:
         """A random secret of the hub's own, 256 bits as hexadecimal digits; made when first asked for."""

@@ -27,6 +27,11 @@ def number(value: object) -> float:
     raise ValueError(f"{value!r} is not a number")
 
 
+def word(value: float) -> str:
+    """How a value that is not finite is spelled in JSON."""
+    return str(finite({"": value})[""])
+
+
 def dump(values: Mapping[str, float]) -> str:
     """The values as one valid JSON text."""
     return json.dumps(finite(values), separators=(",", ":"))

@@ -1,0 +1,47 @@
+"""``python -m hub_callbacks.server``: how the courier starts the local hub, in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub_callbacks.errors import HubCallbacksError
+from hub_callbacks.server.serving import LOOPBACK, serve, serve_local
+
+_IDLE_S = 900.0  # an evening's pause between two looks at the curves; starting again takes a second
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until stopped or idle; the exit status."""
+    options = _parser().parse_args(arguments)
+    data_dir = options.data_dir.expanduser().absolute()
+    try:
+        if options.local:
+            serve_local(port=options.port, data_dir=data_dir, idle_s=options.idle_s)
+        else:
+            serve(host=options.host, port=options.port, data_dir=data_dir, announce=_say)
+    except HubCallbacksError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hub_callbacks.server", description="Serve a hub.")
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder under which everything local lies")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (ignored with --local)")
+    parser.add_argument("--port", type=int, default=8420, help="port to listen on; with --local, the preferred one")
+    parser.add_argument("--local", action="store_true", help="be the local hub: on loopback, until it is idle")
+    parser.add_argument("--idle-s", type=float, default=_IDLE_S, help="with --local: seconds without a request")
+    return parser
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

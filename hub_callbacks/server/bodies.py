@@ -1,0 +1,192 @@
+"""Bodies of requests and replies, checked by pydantic and shown in the OpenAPI document.
+
+They are the shapes of `hub_callbacks.wire`; HUB v1's own documents may hold more than is named here, and it is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from hub_callbacks import wire
+
+DataT = TypeVar("DataT")
+
+Unix = Annotated[float, Field(ge=0, allow_inf_nan=False, description="Unix time, seconds.")]
+ModelId = Annotated[str, Field(pattern=wire.ID_PATTERN)]
+_Epochs = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_Word = Annotated[str, Field(max_length=256)]
+Object = dict[str, Any]
+
+_PAGE = 10  # hub-sdk's own default
+_LARGEST_PAGE = 1000
+
+
+class Reply(BaseModel, Generic[DataT]):
+    """Every JSON reply."""
+
+    success: bool = True
+    message: str = ""
+    data: DataT
+
+
+class Failure(BaseModel):
+    """The reply to a request that failed: ``message`` says why and what to do."""
+
+    success: Literal[False] = False
+    message: str
+    data: None = None
+
+
+FAILURES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Failure, "description": description}
+    for status, description in {
+        401: "No valid API key.",
+        403: "The key's user may not do this.",
+        404: "There is no such thing.",
+        422: "The request is not what it should be.",
+    }.items()
+}
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    def given(self) -> Object:
+        """What the client sent, under the names that it used."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class RunBody(_Body):
+    """What a run is, beyond HUB v1 (feature ``run-state``)."""
+
+    project: _Word | None = None
+    task: _Word | None = None
+    epochs: _Epochs | None = None
+    start_epoch: _Epochs | None = None
+    args: Object | None = None
+    environment: Object | None = None
+    started_at: Unix | None = None
+
+
+class PatchBody(_Body):
+    """A part of a model's document, laid over it object by object."""
+
+    model_config = ConfigDict(extra="allow")
+
+    meta: Object | None = None
+    config: Object | None = None
+    dataset: Object | None = None
+    lineage: Object | None = None
+    project_id: str | None = None
+    run: RunBody | None = None
+    summary: dict[str, float | Literal["NaN", "Infinity", "-Infinity"]] | None = None
+
+
+class CreateBody(PatchBody):
+    """A new model. ``id`` (feature ``proposed-ids``) makes a repeated request find the model again."""
+
+    id: ModelId | None = None
+
+
+class MetricsBody(_Body):
+    """Rows by epoch, a decimal text; each row is a JSON text, in which Python's NaN and Infinity may stand."""
+
+    type: Literal["metrics"]
+    metrics: Annotated[dict[Annotated[str, Field(pattern=r"^\d{1,9}$")], str], Field(max_length=10_000)]
+
+
+class HeartbeatBody(_Body):
+    """A sign of life; ``agentId`` is what the last reply said, or null."""
+
+    agent: _Word = ""
+    agent_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class StateBody(_Body):
+    """How a run stands, why, and since when (feature ``run-state``)."""
+
+    state: wire.RunState
+    reason: Annotated[str, Field(max_length=2000)] = ""
+    at: Unix | None = None
+
+
+class ResetBody(_Body):
+    """Which model to make new again. 8.0-era clients send their key here, and no header."""
+
+    model_id: ModelId
+    api_key: str | None = None
+
+
+class PageQuery(_Body):
+    """Which models to list, in the words of every hub-sdk; what else it says (``public``) makes no difference here."""
+
+    limit: Annotated[int | None, Field(description="Models a page.")] = None
+    per_page: Annotated[int | None, Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
+    last_doc_id: Annotated[str, Field(alias="last_doc_id", description="lastRecordId of the page before.")] = ""
+    last_record_id: Annotated[str, Field(description="The same, to hub-sdk 0.0.8 and before.")] = ""
+    page: Annotated[int, Field(ge=0, le=10**9, description="Pages to leave out first.")] = 0
+    query: Annotated[str, Field(max_length=256, description="Looked for in the names.")] = ""
+
+    @property
+    def size(self) -> int:
+        """Models a page."""
+        return min(max(self.limit or self.per_page or _PAGE, 1), _LARGEST_PAGE)
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the page before ended."""
+        return self.last_doc_id or self.last_record_id or None
+
+
+class Id(_Body):
+    """What was made or changed."""
+
+    id: str
+
+
+class Info(_Body):
+    """What the hub is and can; the features are our extensions to HUB v1."""
+
+    name: str
+    version: str
+    features: list[str]
+
+
+class SignIn(_Body):
+    """A path under the hub's web root that signs a browser in, for an hour."""
+
+    url: str
+
+
+class Listing(_Body):
+    """One page of models, newest first; ``lastRecordId`` is the cursor of the next page, null on the last."""
+
+    results: list[Object]
+    total: int
+    last_record_id: str | None
+
+
+class Series(_Body):
+    """One metric over the epochs; NaN and infinities are the words that `records.finite` makes of them."""
+
+    meta: Object
+    data: dict[str, float | str]
+
+
+class Heartbeat(_Body):
+    """The reply to a sign of life: the id to send next time, in how many seconds, and what to do."""
+
+    agent_id: str
+    interval: float
+    commands: list[str]
+
+
+class Stored(_Body):
+    """A checkpoint that was verified and published."""
+
+    id: str
+    sha256: str
+    size_bytes: int

@@ -1,0 +1,74 @@
+"""Every failure as HUB v1's envelope: its clients read JSON even from errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from hub_callbacks.server.auth import SignInRequired
+from hub_callbacks.server.bodies import Failure
+from hub_callbacks.server.multipart import FormError
+from hub_callbacks.server.store import BadCursorError, IdTakenError, NotFoundError
+
+_STATUSES: Final[Mapping[type[Exception], int]] = {
+    NotFoundError: 404,
+    IdTakenError: 409,
+    BadCursorError: 422,
+    FormError: 422,
+}
+
+
+def failure(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The reply to a request that failed."""
+    return JSONResponse(Failure(message=message).model_dump(), status, headers=headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have the application answer every failure with the envelope, but a page without a session with a redirect."""
+    for kind, status in _STATUSES.items():
+        app.add_exception_handler(kind, _answer(status))
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(SignInRequired, _sign_in)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _answer(status: int) -> Any:
+    async def answer(_: Request, error: Exception) -> Response:
+        return failure(status, str(error))
+
+    return answer
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's signature is wider than its use
+    message = error.detail
+    if error.status_code == 404 and message == "Not Found":
+        message = f"This hub has no {request.method} {request.url.path}."
+    return failure(error.status_code, message, error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    places = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+    return failure(422, "; ".join(places))
+
+
+async def _busy(_: Request, __: Exception) -> Response:
+    return failure(503, "The hub's store is busy or full. Try again.", {"retry-after": "5"})
+
+
+async def _sign_in(_: Request, error: Exception) -> Response:
+    assert isinstance(error, SignInRequired)  # noqa: S101 - as above
+    return RedirectResponse(error.url, 303)
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    return failure(500, "The hub failed; its log says why.")

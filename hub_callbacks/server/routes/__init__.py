@@ -1,0 +1,15 @@
+"""HUB v1, a module for each part of it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from hub_callbacks.server.routes import agents, downloads, hub, metrics, models, unavailable, uploads
+
+
+def api_router() -> APIRouter:
+    """Every route of the API."""
+    router = APIRouter()
+    for module in (hub, models, metrics, uploads, agents, downloads, unavailable):
+        router.include_router(module.router)
+    return router

@@ -1,0 +1,200 @@
+"""Serving a folder's hub: for a team, until it is stopped, or as the local hub, until nobody needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from hub_callbacks.server.app import create_app
+from hub_callbacks.server.folder import HubFolder, HubInUseError, ServeError, open_folder
+from hub_callbacks.server.guard import LOOPBACK_HOSTS, Activity
+from hub_callbacks.wire import LocalHub
+
+LOOPBACK = "127.0.0.1"
+_HANDOVER_S = 10.0  # a hub that is stopping, or just starting, is done by then
+_KEEP_ALIVE_S = 75  # above the clients' pauses between two requests
+_GRACE_S = 30  # for uploads that go on when the hub is told to stop
+_BACKLOG = 256
+
+
+def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], None]) -> None:
+    """Serve the hub of a data folder until SIGINT or SIGTERM.
+
+    The first time it makes an admin's key. The key is stored hashed: it can be read only in what is announced.
+
+    Args:
+        host: Address to listen on; 0.0.0.0 for all of IPv4.
+        port: Port to listen on; 0 for any.
+        data_dir: The folder under which everything local lies.
+        announce: Takes the lines for the operator, once the hub listens.
+
+    Raises:
+        HubInUseError: Another process serves this folder.
+        ServeError: The address cannot be listened on, or the folder cannot be made.
+    """
+    with open_folder(data_dir) as folder, _listen(host, [port]) as listener:
+        port = listener.getsockname()[1]
+
+        def ready() -> None:
+            _write_note(folder, _url(_reachable(host), port))
+            announce(f"Hub at {_url(_public(host), port)}")
+            if key := folder.first_key():
+                announce(f"Admin key, shown this once: {key}")
+
+        with contextlib.suppress(KeyboardInterrupt):
+            _run(folder, listener, hosts=LOOPBACK_HOSTS if _is_loopback(host) else (), on_ready=ready)
+
+
+def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
+    """Serve the local hub of a data folder on loopback until it was idle so long.
+
+    It listens on ``port``, else where it listened last, else on any. Returns at once when another process serves it.
+
+    Raises:
+        ServeError: The folder cannot be made.
+    """
+    last = LocalHub.read(data_dir)
+    try:
+        with (
+            open_folder(data_dir, wait_s=0.0 if _answers(last) else _HANDOVER_S) as folder,
+            _listen(LOOPBACK, [port, _port(last), 0]) as listener,
+        ):
+            url = _url(LOOPBACK, listener.getsockname()[1])
+            _run(folder, listener, hosts=LOOPBACK_HOSTS, on_ready=lambda: _write_note(folder, url), idle_s=idle_s)
+    except HubInUseError:
+        return  # that one is the local hub
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready and stops when it is idle."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, on_ready: Callable[[], None], activity: Activity, idle_s: float | None
+    ) -> None:
+        super().__init__(config)
+        self._on_ready, self._activity, self._idle_s = on_ready, activity, idle_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        is_idle = self._idle_s is not None and self._activity.idle_s() >= self._idle_s
+        return await super().on_tick(counter) or is_idle
+
+
+def _run(
+    folder: HubFolder,
+    listener: socket.socket,
+    *,
+    hosts: Iterable[str],
+    on_ready: Callable[[], None],
+    idle_s: float | None = None,
+) -> None:
+    activity = Activity()
+    options: dict[str, Any] = {
+        "log_level": "warning",
+        "access_log": False,  # its lines hold query strings, and those hold tokens
+        "lifespan": "off",
+        "ws": "none",
+        "server_header": False,
+        "timeout_keep_alive": _KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": _GRACE_S,
+    }
+    app = create_app(folder.store, folder.blobs, hosts=frozenset(hosts), activity=activity)
+    server = _Server(uvicorn.Config(app, **options), on_ready=on_ready, activity=activity, idle_s=idle_s)
+    server.run(sockets=[listener])
+
+
+def _write_note(folder: HubFolder, url: str) -> None:
+    folder.note(url, os.getpid()).write(folder.data_dir)
+
+
+def _listen(host: str, ports: Iterable[int | None]) -> socket.socket:
+    """A listening socket on the first port that is free.
+
+    Raises:
+        ServeError: None is.
+    """
+    problem: OSError | None = None
+    for port in ports:
+        if port is None:
+            continue
+        try:
+            return _bind(host, port)
+        except OSError as error:
+            problem = error
+    raise ServeError(f"The hub cannot listen on {host!r}, ports {list(ports)}: {problem}.")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, proto)
+    try:
+        if os.name == "posix":  # on Windows it would let two processes share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)  # until then, Linux lets another process bind the same port
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _answers(hub: LocalHub | None) -> bool:
+    port = _port(hub)
+    if port is None:
+        return False
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _port(hub: LocalHub | None) -> int | None:
+    try:
+        return urlsplit(hub.url).port if hub else None
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_wildcard(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_unspecified
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _reachable(host: str) -> str:
+    """Where processes of this machine reach a hub that listens there."""
+    if _is_wildcard(host):
+        return "::1" if ":" in host else LOOPBACK
+    return host
+
+
+def _public(host: str) -> str:
+    """Where others reach it."""
+    return socket.gethostname() if _is_wildcard(host) else host
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
