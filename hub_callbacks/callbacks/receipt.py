@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from hub_callbacks.outbox import RunStatus
+from hub_callbacks.courier.process import pid
+from hub_callbacks.outbox import OutboxFolder, RunStatus
 from hub_callbacks.session import HUBTrainingSession
 
 logger = logging.getLogger("ultralytics")
@@ -24,18 +25,21 @@ def show_delivery(session: HUBTrainingSession) -> None:
         logger.info("HUB: Not waiting any longer.")
     status = session.status()
     if left := status.left():
-        logger.info("HUB: %s. Left: %s.", status.receipt(), ", ".join(left))
-        logger.info("HUB: %s Look: hub-callbacks status. Deliver: hub-callbacks sync --wait 600.", _outlook(status))
+        logger.info("HUB: %s. Left: %s. %s", status.receipt(), ", ".join(left), _outlook(session, status))
+        logger.info("HUB: Look: hub-callbacks status. Deliver: hub-callbacks sync. Page: %s", session.model_url)
     else:
         logger.info("HUB: %s: %s", status.receipt(), session.model_url)
 
 
-def _outlook(status: RunStatus) -> str:
-    """Whether what is left will be delivered by itself."""
+def _outlook(session: HUBTrainingSession, status: RunStatus) -> str:
+    """Whether what is left will be delivered by itself, and what is in the way."""
+    if not status.pending:
+        return "The hub refused it."
     if status.hub.paused:
         return f"Deliveries pause, since the hub refuses the key: {status.hub.paused}"
-    trouble = f" The hub does not answer: {status.hub.trouble}" if status.hub.trouble else ""
-    return f"Delivery goes on in the background.{trouble}" if status.pending else "The hub refused it."
+    if pid(OutboxFolder.under(session.settings.data_dir)) is None:
+        return "The courier is not running; it starts with the next training or sync."
+    return f"Delivery goes on in the background. {status.hub.trouble}".rstrip()
 
 
 def _wait(session: HUBTrainingSession) -> None:

@@ -8,18 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# The child finds what this process has imported, also from paths that a notebook or a script has added; behind its
+# own paths, so that nothing of the standard library is shadowed.
+_RUN = "import runpy, sys; sys.path += {paths!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 
-def spawn(command: Sequence[str], *, log: Path) -> None:
-    """Start a process in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
+
+def spawn(module: str, arguments: Sequence[str], *, log: Path) -> None:
+    """Run a module of ours in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
 
     Args:
-        command: Program and arguments.
+        module: Its dotted name.
+        arguments: What it finds in `sys.argv`.
         log: File that its output is appended to.
 
     Raises:
         OSError: It cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    paths = [str(Path(path).absolute()) for path in sys.path]
+    command = [sys.executable, "-c", _RUN.format(paths=paths, module=module), *arguments]
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent, **_detached()

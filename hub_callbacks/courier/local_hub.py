@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -40,8 +39,7 @@ def ensure(data_dir: Path, *, port: int) -> LocalHub:
     if hub := running(data_dir):
         return hub
     log = data_dir / "hub" / "hub.log"
-    command = [sys.executable, "-m", "hub_callbacks.server", "--local"]
-    spawn([*command, "--data-dir", str(data_dir), "--port", str(port)], log=log)
+    spawn("hub_callbacks.server", ["--local", "--data-dir", str(data_dir), "--port", str(port)], log=log)
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up_at:
         if hub := running(data_dir):

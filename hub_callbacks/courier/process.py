@@ -7,7 +7,6 @@ import contextlib
 import logging
 import logging.handlers
 import os
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -31,8 +30,8 @@ def start(settings: Settings) -> None:
     """
     folder = OutboxFolder.under(settings.data_dir)
     if pid(folder) is None:
-        command = [sys.executable, "-m", "hub_callbacks.courier.process", "--data-dir", str(settings.data_dir)]
-        spawn([*command, "--port", str(settings.port)], log=folder.path / "courier.err")
+        arguments = ["--data-dir", str(settings.data_dir), "--port", str(settings.port)]
+        spawn("hub_callbacks.courier.process", arguments, log=folder.path / "courier.err")
 
 
 def pid(folder: OutboxFolder) -> int | None:

@@ -99,9 +99,13 @@ class RunStatus:
     def left(self) -> list[str]:
         """What is not delivered, a line each; empty when nothing is left."""
         epochs = self.epochs_recorded - self.epochs_acknowledged
-        lines = [f"{epochs} epochs"] if epochs else []
+        lines = [_count(epochs, "epoch")] if epochs else []
         if self.checkpoints_pending:
-            lines.append(f"{self.checkpoints_pending} checkpoints ({self.bytes_pending / 1e6:.1f} MB)")
+            lines.append(f"{_count(self.checkpoints_pending, 'checkpoint')} ({self.bytes_pending / 1e6:.1f} MB)")
         if self.pending and not lines:
-            lines.append(f"{self.pending} records")
+            lines.append(_count(self.pending, "record"))
         return lines + [f"{kind} refused: {reason}" for kind, reason in self.buried]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
