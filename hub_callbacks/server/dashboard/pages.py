@@ -1,0 +1,145 @@
+"""The routes that browsers use: the runs, one run, signing in and out, and the files that pages load."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from hub_callbacks.server import auth
+from hub_callbacks.server.auth import PageViewer, Viewer
+from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.dashboard.live import columns
+from hub_callbacks.server.dashboard.render import Renderer, live_reply, renderer
+from hub_callbacks.server.dashboard.run_page import live_part, still_part
+from hub_callbacks.server.dashboard.runs_page import runs_part
+from hub_callbacks.server.store.errors import BadCursorError
+from hub_callbacks.server.store.rows import Caller
+
+_PAUSE_S = 2.0  # between two looks at what is going on
+_IDLE_PAUSE_S = 10.0  # when nothing is
+_ONE_YEAR_S = 31_536_000
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+ThisRenderer = Annotated[Renderer, Depends(renderer)]
+Next = Annotated[str, Query(alias="next")]
+Session = Annotated[Caller | None, Depends(auth.current_session)]
+
+
+@router.get("/")
+def runs(
+    hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request, q: str = "", cursor: str = ""
+) -> HTMLResponse:
+    """The page with the runs, newest first."""
+    try:
+        values = runs_part(hub, query=q.strip(), cursor=cursor)
+    except BadCursorError:
+        return render.error(404, "There is no such page of runs", "Start again from the newest.", caller=caller)
+    live_url = "/live/runs?" + urlencode({"q": q.strip(), "cursor": cursor})
+    root_url = str(request.base_url).rstrip("/")
+    return render.page("runs.html", caller=caller, live_url=live_url, root_url=root_url, **values)
+
+
+@router.get("/live/runs")
+def runs_live(
+    hub: ThisHub, _: Viewer, render: ThisRenderer, request: Request, q: str = "", cursor: str = ""
+) -> JSONResponse:
+    """The part of that page that changes."""
+    values = runs_part(hub, query=q.strip(), cursor=cursor)
+    html = render.text("runs_live.html", root_url=str(request.base_url).rstrip("/"), **values)
+    is_live = any(run.state.word == "running" for run in values["runs"])
+    return live_reply(html=html, pause_s=_PAUSE_S if is_live or not values["runs"] else _IDLE_PAUSE_S)
+
+
+@router.get("/models/{model_id}")
+def run(model_id: str, hub: ThisHub, caller: PageViewer, render: ThisRenderer) -> HTMLResponse:
+    """The page of one run."""
+    model = hub.store.get_model(model_id)
+    if model is None:
+        text = f"There is no run with the ID {model_id!r} on this hub. It may have been deleted, or not have arrived."
+        return render.error(404, "This run is not here", text, caller=caller)
+    rows = hub.store.metrics(model_id)
+    values = {**live_part(hub, model, rows), **still_part(model, rows), "live_url": f"/live/models/{model_id}"}
+    return render.page("run.html", caller=caller, **values)
+
+
+@router.get("/live/models/{model_id}")
+def run_live(
+    model_id: str, hub: ThisHub, _: Viewer, render: ThisRenderer, since: Annotated[int, Query(ge=0)] = 0
+) -> JSONResponse:
+    """The part of that page that changes, and the rows from the epoch ``since`` on."""
+    model = hub.store.get_model(model_id)
+    if model is None:
+        return JSONResponse({"message": "The run is gone."}, status_code=404)
+    rows = hub.store.metrics(model_id)
+    values = live_part(hub, model, rows)
+    new = columns([row for row in rows if row.epoch >= since])
+    state = values["run"].state
+    return live_reply(
+        html={"top": render.text("run_top.html", **values), "numbers": render.text("run_numbers.html", **values)},
+        rows=new,
+        received=len(rows),
+        is_live=state.is_live,
+        pause_s=_PAUSE_S if state.word == "running" else _IDLE_PAUSE_S,
+    )
+
+
+@router.get(auth.LOGIN)
+def login(
+    hub: ThisHub, session: Session, render: ThisRenderer, request: Request, next_path: Next = "/", token: str = ""
+) -> Response:
+    """The sign-in page; with the token that ``hub-callbacks open`` got, straight on to the runs."""
+    if caller := auth.caller_of_sign_in(hub, token) if token else session:
+        return _enter(request, hub, caller, next_path)
+    error = "This link has expired. Paste a key, or run hub-callbacks open again." if token else ""
+    return render.page("login.html", status=401 if token else 200, error=error, next=auth.safe_next(next_path))
+
+
+@router.post(auth.LOGIN)
+def sign_in(
+    hub: ThisHub,
+    render: ThisRenderer,
+    request: Request,
+    key: Annotated[str, Form()] = "",
+    next_path: Annotated[str, Form(alias="next")] = "/",
+) -> Response:
+    """Sign in with an API key."""
+    caller = hub.store.caller_of_key(key.strip()) if auth.is_same_origin(request) else None
+    if caller:
+        return _enter(request, hub, caller, next_path)
+    error = "This hub does not know that key. Check that it is whole, and that it is a key of this hub."
+    return render.page("login.html", status=401, error=error, next=auth.safe_next(next_path))
+
+
+@router.post("/logout")
+def sign_out(hub: ThisHub, request: Request) -> Response:
+    """Sign out, and back to the sign-in page."""
+    reply = RedirectResponse(auth.LOGIN, status_code=303)
+    if auth.is_same_origin(request):
+        reply.delete_cookie(auth.cookie_name(hub))
+    return reply
+
+
+@router.get("/static/{version}/{name}")
+def static(version: str, name: str, render: ThisRenderer) -> Response:
+    """A file that pages load. Its version is part of its URL, so browsers may keep it for good."""
+    asset = render.assets.get(version, name)
+    if asset is None:
+        return Response(status_code=404)
+    cache = f"public, max-age={_ONE_YEAR_S}, immutable"
+    headers = {"Content-Encoding": "gzip", "Cache-Control": cache, "X-Content-Type-Options": "nosniff"}
+    return Response(asset.body, media_type=asset.media_type, headers=headers)
+
+
+@router.get("/{name}")
+def no_page(name: str, render: ThisRenderer, session: Session) -> HTMLResponse:
+    """What a mistyped address gets."""
+    return render.error(404, "There is no such page", f"This hub has no page {name!r}.", caller=session)
+
+
+def _enter(request: Request, hub: Hub, caller: Caller, next_path: str) -> Response:
+    reply = RedirectResponse(auth.safe_next(next_path), status_code=303)
+    auth.start_session(request, reply, hub, caller)
+    return reply

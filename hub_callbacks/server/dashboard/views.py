@@ -1,0 +1,129 @@
+"""What the pages show of a run, computed from the store's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PureWindowsPath
+
+from hub_callbacks import wire
+from hub_callbacks.server.dashboard.charts import is_curve
+from hub_callbacks.server.dashboard.states import ShownState, judge
+from hub_callbacks.server.store.rows import Model
+
+_SCORES = (  # the first that a run has is its score
+    ("metrics/mAP50-95(B)", "mAP50-95"),
+    ("metrics/mAP50-95(M)", "mask mAP50-95"),
+    ("metrics/mAP50-95(P)", "pose mAP50-95"),
+    ("metrics/accuracy_top1", "top-1 accuracy"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The number by which runs are judged, and its name."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """One metric's row in the table of numbers; None where there is no value."""
+
+    metric: str
+    last: float | None
+    best: float | None
+    summary: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run, as the list and its page show it.
+
+    Attributes:
+        epoch: Epochs done: the last one with a row, counted from 1 as Ultralytics prints it.
+        duration_s: From the start to the end, to now, or to the last sign of life; None before the start.
+        trained_from: The weights or the architecture that training started from.
+    """
+
+    id: str
+    url: str
+    name: str
+    state: ShownState
+    epoch: int
+    epochs: int | None
+    score: Score | None
+    trained_from: str
+    dataset: str
+    task: str
+    project: str
+    started_at: float
+    age_s: float
+    duration_s: float | None
+
+
+def run_view(model: Model, *, now: float) -> RunView:
+    """The run as it stands at ``now`` (Unix time, seconds)."""
+    state = judge(model, now=now)
+    started_at = model.started_at or model.created_at
+    return RunView(
+        id=model.id,
+        url=wire.page(model.id),
+        name=model.name or model.id,
+        state=state,
+        epoch=_epochs_done(model),
+        epochs=model.epochs,
+        score=score(model),
+        trained_from=model.parent or model.architecture,
+        dataset=_short(model.dataset),
+        task=model.task,
+        project=model.project,
+        started_at=started_at,
+        age_s=now - started_at,
+        duration_s=_duration_s(model, state, now=now),
+    )
+
+
+def score(model: Model) -> Score | None:
+    """The best value of the first known score that the run has."""
+    for metric, label in _SCORES:
+        if metric in model.best:
+            return Score(label=label, value=model.best[metric])
+    return None
+
+
+def numbers(model: Model) -> list[Number]:
+    """One row per metric: last, best, and what the best checkpoint scored at the end."""
+    names = sorted({*model.last, *model.best, *model.summary})
+    return [
+        Number(metric=name, last=model.last.get(name), best=model.best.get(name), summary=model.summary.get(name))
+        for name in names
+        if is_curve(name)
+    ]
+
+
+def facts(model: Model, first: Mapping[str, float]) -> Sequence[tuple[str, object]]:
+    """What the run ran on, and what Ultralytics says about its network in the first epoch's row."""
+    network = [
+        (name.removeprefix("model/"), f"{value:,.10g}") for name, value in sorted(first.items()) if not is_curve(name)
+    ]
+    return [*sorted(model.environment.items()), *network]
+
+
+def _epochs_done(model: Model) -> int:
+    done = 0 if model.last_epoch is None else model.last_epoch + 1
+    # ultralytics >= 8.4.100 reports its last validation as one epoch more (protocol.md, section 2)
+    return min(done, model.epochs) if model.epochs else done
+
+
+def _duration_s(model: Model, state: ShownState, *, now: float) -> float | None:
+    if model.started_at is None:
+        return None
+    end = now if state.word == "running" else model.finished_at or model.last_seen_at
+    return None if end is None else max(0.0, end - model.started_at)
+
+
+def _short(dataset: str) -> str:
+    """A path's last part, with slashes of either kind: what people call the data set."""
+    return PureWindowsPath(dataset).name if "://" not in dataset else dataset

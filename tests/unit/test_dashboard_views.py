@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from hub_callbacks.server.dashboard import formats
+from hub_callbacks.server.dashboard.arguments import arguments
+from hub_callbacks.server.dashboard.live import columns
+from hub_callbacks.server.dashboard.states import SILENT_AFTER_S, judge
+from hub_callbacks.server.dashboard.views import facts, numbers, run_view, score
+from hub_callbacks.server.store.rows import MetricsRow, Model
+
+NOW = 1_800_000_000.0
+MODEL = Model(
+    id="a" * 20,
+    owner="o" * 20,
+    name="train3",
+    project="",
+    dataset="/data/coco8.yaml",
+    architecture="yolo11n",
+    parent="yolo11n.pt",
+    task="detect",
+    status="new",
+    state="running",
+    reason="",
+    epochs=10,
+    last_epoch=3,
+    document={},
+    config={},
+    args={},
+    environment={},
+    best={},
+    last={},
+    summary={},
+    resume_id=None,
+    weights_id=None,
+    created_at=NOW - 1000,
+    started_at=NOW - 1000,
+    finished_at=None,
+    last_seen_at=NOW,
+)
+
+
+def test_state_is_running_while_the_trainer_is_heard() -> None:
+    shown = judge(replace(MODEL, last_seen_at=NOW - SILENT_AFTER_S), now=NOW)
+    assert (shown.word, shown.is_live) == ("running", True)
+
+
+def test_state_is_silent_with_how_long_when_the_trainer_is_not_heard() -> None:
+    shown = judge(replace(MODEL, last_seen_at=NOW - 1380), now=NOW)
+    assert (shown.word, shown.reason) == ("silent", "Nothing heard from the trainer for 23 min.")
+
+
+def test_state_that_was_reported_as_an_end_stays_however_long_ago() -> None:
+    shown = judge(replace(MODEL, state="failed", reason="CUDA out of memory", last_seen_at=0), now=NOW)
+    assert (shown.word, shown.reason, shown.is_live) == ("failed", "CUDA out of memory", False)
+
+
+@pytest.mark.parametrize(
+    ("status", "last_epoch", "last_seen_at", "word"),
+    [
+        ("trained", 9, NOW, "finished"),
+        ("new", None, None, "new"),
+        ("new", None, NOW, "running"),
+        ("training", 3, NOW - 5000, "silent"),
+    ],
+)
+def test_state_of_a_client_that_reports_none_follows_from_what_it_did(
+    status: str, last_epoch: int | None, last_seen_at: float | None, word: str
+) -> None:
+    model = replace(MODEL, state=None, status=status, last_epoch=last_epoch, last_seen_at=last_seen_at)  # type: ignore[arg-type]  # parametrized
+    assert judge(model, now=NOW).word == word
+
+
+def test_run_counts_epochs_from_one() -> None:
+    assert run_view(MODEL, now=NOW).epoch == 4
+
+
+def test_run_has_no_more_epochs_than_planned_when_the_last_validation_came_as_one() -> None:
+    assert run_view(replace(MODEL, last_epoch=10), now=NOW).epoch == 10
+
+
+def test_run_lasts_until_now_while_it_runs_and_until_its_end_after() -> None:
+    assert run_view(MODEL, now=NOW).duration_s == 1000
+    assert run_view(replace(MODEL, state="finished", finished_at=NOW - 400), now=NOW).duration_s == 600
+
+
+def test_run_that_fell_silent_lasts_until_it_was_last_heard() -> None:
+    assert run_view(replace(MODEL, last_seen_at=NOW - 900), now=NOW).duration_s == 100
+
+
+def test_run_calls_the_data_set_by_its_last_part() -> None:
+    assert run_view(MODEL, now=NOW).dataset == "coco8.yaml"
+    assert run_view(replace(MODEL, dataset="C:\\data\\coco8.yaml"), now=NOW).dataset == "coco8.yaml"
+
+
+def test_score_prefers_the_boxes_map() -> None:
+    best = {"metrics/mAP50-95(M)": 0.4, "metrics/mAP50-95(B)": 0.5, "metrics/accuracy_top1": 0.9}
+    found = score(replace(MODEL, best=best))
+    assert found
+    assert (found.label, found.value) == ("mAP50-95", 0.5)
+
+
+def test_numbers_hold_last_best_and_summary_without_facts() -> None:
+    model = replace(MODEL, last={"a": 1.0, "model/GFLOPs": 6.5}, best={"a": 2.0}, summary={"b": 3.0})
+    assert [(row.metric, row.last, row.best, row.summary) for row in numbers(model)] == [
+        ("a", 1.0, 2.0, None),
+        ("b", None, None, 3.0),
+    ]
+
+
+def test_facts_are_the_environment_and_what_ultralytics_says_of_the_network() -> None:
+    model = replace(MODEL, environment={"python": "3.11", "device": "cpu"})
+    assert facts(model, {"model/GFLOPs": 6.5, "lr/pg0": 0.1}) == [
+        ("device", "cpu"),
+        ("python", "3.11"),
+        ("GFLOPs", "6.5"),
+    ]
+
+
+def test_arguments_that_differ_from_the_defaults_come_first() -> None:
+    rows = arguments({"workers": 8, "imgsz": 64, "save_dir": "runs/train", "epochs": 3, "lr0": 0.01})
+    assert [(row.name, row.value, row.default) for row in rows] == [
+        ("epochs", "3", "100"),
+        ("imgsz", "64", "640"),
+        ("lr0", "0.01", None),
+        ("save_dir", "runs/train", None),
+        ("workers", "8", None),
+    ]
+
+
+def test_columns_tell_not_finite_from_not_measured() -> None:
+    rows = [MetricsRow(epoch=0, values={"a": math.nan, "model/GFLOPs": 6.5}), MetricsRow(epoch=2, values={"b": 1.0})]
+    assert columns(rows) == {"epochs": [0, 2], "values": {"a": ["NaN", None], "b": [None, 1.0]}}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.51234, "0.5123"), (0.000012, "1.2e-05"), (41.25, "41.25"), (0.0, "0"), (math.nan, "NaN"), (-math.inf, "-∞")],
+)
+def test_number_is_short(value: float, text: str) -> None:
+    assert formats.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (42, "42 s"), (200, "3 min 20 s"), (4320, "1 h 12 min"), (190_800, "2 d 5 h")]
+)
+def test_duration_has_two_units(seconds: float, text: str) -> None:
+    assert formats.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(30, "just now"), (190, "3 min ago"), (90_000, "1 d ago")])
+def test_ago_has_one_unit(seconds: float, text: str) -> None:
+    assert formats.ago(seconds) == text
+
+
+@pytest.mark.parametrize(("size_bytes", "text"), [(12, "12 B"), (5_400_000, "5.4 MB"), (2_500_000_000_000, "2.5 TB")])
+def test_size_is_decimal(size_bytes: int, text: str) -> None:
+    assert formats.size(size_bytes) == text
+
+
+def test_plain_shows_lists_and_objects_in_one_line() -> None:
+    assert formats.plain([640, 480]) == "640, 480"
+    assert formats.plain({"a": 0.1, "b": None}) == "a: 0.1, b: "
