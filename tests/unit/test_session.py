@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from filelock import FileLock, Timeout
+
+from hub_callbacks import wire
+from hub_callbacks.errors import HubCallbacksError, IdentifierError, OutboxError, RetryableError
+from hub_callbacks.outbox import Outbox, OutboxFolder
+from hub_callbacks.records import Metrics, RunStarted
+from hub_callbacks.session import HUBTrainingSession
+from hub_callbacks.session.identifier import Identifier, parse
+from hub_callbacks.session.plan import plan
+from hub_callbacks.session.retrying import call_retrying
+from hub_callbacks.settings import Settings
+
+ID, KEY, WEB = "i" * 20, "k" * 42, "https://hub.example"
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def session(settings: Settings, clock: Clock) -> HUBTrainingSession:
+    session = HUBTrainingSession("yolo11n.yaml", settings=settings, clock=clock)
+    session.create_model({"epochs": 3, "data": "coco8.yaml", "name": "train"})
+    session.start_timers()
+    return session
+
+
+@pytest.fixture
+def due(outbox: Outbox) -> Callable[[], list[int]]:
+    """The epochs that the hub would get now."""
+
+    def epochs() -> list[int]:
+        (run,) = outbox.runs.list()
+        outbox.runs.set_remote_id(run.id, run.id)
+        items = outbox.queue.lease(files=False, limit=100, now=run.started_at + 1.0, lease_s=60)
+        outbox.queue.release()
+        return [item.record.epoch for item in items if isinstance(item.record, Metrics)]
+
+    return epochs
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights" / "last.pt"
+    path.parent.mkdir()
+    path.write_bytes(b"PK checkpoint")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("identifier", "found"),
+    [
+        (f"{WEB}/models/{ID}", Identifier(model_id=ID)),
+        (f"{WEB}/models/{ID}/", Identifier(model_id=ID)),
+        (f"{WEB}/models/{ID}?api_key={KEY}", Identifier(api_key=KEY, model_id=ID)),
+        (f"{KEY}_{ID}", Identifier(api_key=KEY, model_id=ID)),
+        (ID, Identifier(model_id=ID)),
+        ("yolo11n.pt", Identifier(filename="yolo11n.pt")),
+        ("runs/my_model.yaml", Identifier(filename="runs/my_model.yaml")),
+    ],
+)
+def test_identifier_is_taken_in_every_form(identifier: str, found: Identifier) -> None:
+    assert parse(identifier, web_root=WEB) == found
+
+
+@pytest.mark.parametrize(
+    "identifier", ["", "yolo11n", f"https://else.example/models/{ID}", f"k_{ID}", f"{WEB}/models/x"]
+)
+def test_other_identifiers_are_refused_with_the_forms(identifier: str) -> None:
+    with pytest.raises(IdentifierError, match="KEY_ID"):
+        parse(identifier, web_root=WEB)
+
+
+def test_session_has_the_names_and_limits_that_scripts_rely_on(session: HUBTrainingSession) -> None:
+    assert session.rate_limits == {"metrics": 3, "ckpt": 900, "heartbeat": 300}
+    assert session.timers == {"metrics": 1000.0, "ckpt": 1000.0}
+    assert (session.metrics_queue, session.metrics_upload_failed_queue) == ({}, {})
+    assert wire.is_id(str(session.model_id))
+    assert session.model_url == f"{WEB}/models/{session.model_id}"
+    assert (session.filename, session.alive, session.agent_id) == ("yolo11n.yaml", True, None)
+    assert (session.model_file, session.train_args) == (None, None)
+
+
+def test_create_session_creates_a_run_of_a_namespace_of_arguments(settings: Settings, outbox: Outbox) -> None:
+    args = SimpleNamespace(model="yolo11n.pt", data="coco8.yaml", epochs=3, save_dir=Path("runs"), name=None)
+    session = HUBTrainingSession.create_session("yolo11n.pt", args, settings=settings)
+    (run,) = outbox.runs.list()
+    assert (run.id, run.name, run.epochs, run.state) == (session.model_id, "yolo11n", 3, "running")
+
+
+def test_session_without_a_run_says_what_to_call(settings: Settings) -> None:
+    with pytest.raises(HubCallbacksError, match="create_model"):
+        HUBTrainingSession("yolo11n.yaml", settings=settings).upload_metrics()
+
+
+@pytest.mark.parametrize(("passed_s", "is_uploaded"), [(0.0, False), (2.999, False), (3.0, False), (3.001, True)])
+def test_metrics_are_uploaded_when_more_than_3_s_have_passed(
+    session: HUBTrainingSession, clock: Clock, due: Callable[[], list[int]], passed_s: float, is_uploaded: bool
+) -> None:
+    clock.now_s += passed_s
+    session.record_metrics(0, {"loss": 0.5})
+    assert due() == ([0] if is_uploaded else [])
+    assert session.metrics_queue == ({} if is_uploaded else {0: json.dumps({"loss": 0.5})})
+    assert session.timers["metrics"] == (clock.now_s if is_uploaded else 1000.0)
+
+
+def test_upload_takes_all_rows_since_the_last_and_the_timer_starts_anew(
+    session: HUBTrainingSession, clock: Clock, due: Callable[[], list[int]]
+) -> None:
+    for epoch in range(5):
+        clock.now_s += 1.0
+        session.record_metrics(epoch, {"loss": 0.5})
+    assert due() == [0, 1, 2, 3]
+    assert list(session.metrics_queue) == [4]
+
+
+def test_rows_that_were_never_uploaded_are_due_by_themselves(session: HUBTrainingSession, outbox: Outbox) -> None:
+    session.record_metrics(0, {"loss": 0.5})
+    (run,) = outbox.runs.list()
+    outbox.runs.set_remote_id(run.id, run.id)
+    items = outbox.queue.lease(files=False, limit=9, now=run.started_at + 60.0, lease_s=60)
+    assert [item.record.kind for item in items] == ["run_started", "metrics"]
+
+
+def test_row_that_the_outbox_cannot_take_is_tried_again_with_the_next(
+    session: HUBTrainingSession, outbox: Outbox
+) -> None:
+    outbox._database.execute("ALTER TABLE items RENAME TO away")
+    with pytest.raises(OutboxError):
+        session.record_metrics(0, {"loss": math.nan})
+    assert list(session.metrics_upload_failed_queue) == [0]
+    outbox._database.execute("ALTER TABLE away RENAME TO items")
+    session.record_metrics(1, {"loss": 0.5})
+    assert session.metrics_upload_failed_queue == {}
+    assert session.status().epochs_recorded == 2
+
+
+@pytest.mark.parametrize(("passed_s", "is_queued"), [(0.0, False), (899.999, False), (900.0, False), (900.001, True)])
+def test_periodic_checkpoint_is_queued_when_more_than_900_s_have_passed(
+    session: HUBTrainingSession, clock: Clock, weights: Path, passed_s: float, is_queued: bool
+) -> None:
+    clock.now_s += passed_s
+    session.record_checkpoint(4, weights, is_best=True)
+    assert session.status().checkpoints_pending == int(is_queued)
+    assert session.timers["ckpt"] == (clock.now_s if is_queued else 1000.0)
+
+
+def test_final_model_is_queued_always(session: HUBTrainingSession, weights: Path, outbox: Outbox) -> None:
+    session.upload_model(4, weights, map=0.5, final=True)
+    outbox.runs.set_remote_id(str(session.model_id), "remote")
+    (item,) = outbox.queue.lease(files=True, limit=9, now=session.status().started_at + 60.0, lease_s=60)
+    assert (item.record.filename, item.record.is_final, item.record.map) == ("best.pt", True, 0.5)  # type: ignore[union-attr]
+    assert (outbox.folder.spool / item.file).read_bytes() == weights.read_bytes()
+
+
+def test_copy_is_not_touched_by_the_next_epoch(
+    session: HUBTrainingSession, weights: Path, folder: OutboxFolder
+) -> None:
+    session.upload_model(4, weights)
+    weights.write_bytes(b"half a checkp")
+    (copy,) = folder.spool.iterdir()
+    assert copy.read_bytes() == b"PK checkpoint"
+
+
+def test_newer_periodic_checkpoint_replaces_the_older_one(
+    session: HUBTrainingSession, weights: Path, folder: OutboxFolder
+) -> None:
+    session.upload_model(4, weights)
+    weights.write_bytes(b"PK newer")
+    session.upload_model(5, weights)
+    assert [path.read_bytes() for path in folder.spool.iterdir()] == [b"PK newer"]
+    assert session.status().checkpoints_pending == 1
+
+
+def test_last_stands_in_for_a_missing_best_with_a_warning(
+    session: HUBTrainingSession, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    session.upload_model(4, weights.with_name("best.pt"), final=True)
+    assert session.status().checkpoints_pending == 1
+    assert "last.pt is uploaded in its place" in caplog.text
+
+
+def test_missing_checkpoint_is_a_warning(
+    session: HUBTrainingSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    session.upload_model(4, tmp_path / "last.pt")
+    assert session.status().checkpoints_pending == 0
+    assert "no checkpoint" in caplog.text
+
+
+def test_finish_makes_everything_due_and_frees_the_lock(
+    session: HUBTrainingSession, due: Callable[[], list[int]], folder: OutboxFolder
+) -> None:
+    session.record_metrics(0, {"loss": 0.5})
+    lock = FileLock(folder.run_lock(str(session.model_id)), timeout=0, is_singleton=False)
+    with pytest.raises(Timeout):
+        lock.acquire()
+    session.finish()
+    with lock:
+        assert due() == [0]
+    assert (session.alive, session.status().state) == (False, "finished")
+
+
+def test_wait_ends_with_its_time(session: HUBTrainingSession) -> None:
+    session.finish()
+    assert all(status.pending for status in session.wait(0.1))
+
+
+def test_given_id_continues_that_run(settings: Settings, outbox: Outbox) -> None:
+    for _ in range(2):
+        session = HUBTrainingSession(settings=settings)
+        session.start(RunStarted(name="train", epochs=3, started_at=0.0), run_id=ID)
+        session.finish()
+    assert [run.id for run in outbox.runs.list()] == [ID]
+
+
+class Model:
+    """A ``hub_sdk.Models`` with its data read, as far as `plan` asks it."""
+
+    def __init__(self, **data: Any) -> None:
+        self.data = data
+
+    def is_trained(self) -> bool:
+        return self.data.get("status") == "trained"
+
+    def is_resumable(self) -> bool:
+        return bool(self.data.get("has_last_weights"))
+
+    def is_pretrained(self) -> bool:
+        return bool(self.data.get("is_pretrained"))
+
+    def get_dataset_url(self) -> Any:
+        return self.data.get("data")
+
+    def get_architecture(self) -> Any:
+        return self.data.get("cfg")
+
+    def get_weights_url(self, weight: str) -> Any:
+        return self.data.get("resume" if weight == "last" else "weights")
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ({"status": "trained", "weights": "b.pt"}, ("b.pt", None)),
+        ({"has_last_weights": True, "resume": "l.pt", "data": "d.zip"}, ("l.pt", {"data": "d.zip", "resume": True})),
+        ({"is_pretrained": True, "weights": "w.pt", "train_args": {"data": "d.zip"}}, ("w.pt", {"data": "d.zip"})),
+        ({"cfg": "n.yaml", "train_args": {"data": "d.zip", "epochs": 2}}, ("n.yaml", {"data": "d.zip", "epochs": 2})),
+    ],
+)
+def test_plan_follows_the_models_state(data: dict[str, Any], found: tuple[str, Any]) -> None:
+    assert plan(Model(**data), page=WEB) == found
+
+
+def test_plan_refuses_a_model_whose_data_set_is_not_ready() -> None:
+    with pytest.raises(IdentifierError, match="not ready"):
+        plan(Model(cfg="n.yaml", train_args={}), page=WEB)
+
+
+def test_request_queue_calls_again_until_there_is_a_reply(session: HUBTrainingSession) -> None:
+    replies = iter([None, "reply"])
+    slept: list[float] = []
+    reply = call_retrying(lambda: next(replies), retry=3, timeout_s=30, verbose=False, sleep=slept.append)
+    assert reply == "reply"
+    assert len(slept) == 1
+    assert session.request_queue(lambda word: word, thread=False, word="reply") == "reply"
+
+
+def test_request_queue_waits_as_long_as_the_hub_asked() -> None:
+    slept: list[float] = []
+
+    def fail() -> None:
+        raise RetryableError("429", retry_after_s=7.0)
+
+    with pytest.raises(RetryableError):
+        call_retrying(fail, retry=2, timeout_s=30, verbose=True, sleep=slept.append)
+    assert slept == [7.0, 7.0]
