@@ -1,8 +1,8 @@
 """Arms the plugin at interpreter start: waits for Ultralytics to be imported, then attaches to its trainers.
 
-Every Python process of an environment runs this file, most of them without ever training: it needs the standard
-library only, imports nothing that the interpreter has not loaded, runs on Python 3.8 (torch calls it there too), and
-never raises. Why these triggers and this place to attach: docs/explanation/discovery.md.
+Every Python process of an environment runs this file, most of them without ever training, and each pays for its size:
+it needs the standard library only, imports nothing that the interpreter has not loaded, runs on Python 3.8 (torch
+calls it there too), and never raises. The rest is in callbacks/imports.py, imported when Ultralytics is.
 """
 
 import os
@@ -12,17 +12,38 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing would 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
 
-# By layout: `ultralytics.yolo` up to 8.0.135. `callbacks.base` hangs callbacks on a trainer, `trainer` runs them.
-LAYOUTS = (
-    ("ultralytics.utils.callbacks.base", "ultralytics.engine.trainer"),
-    ("ultralytics.yolo.utils.callbacks.base", "ultralytics.yolo.engine.trainer"),
+# `callbacks.base` hangs callbacks on a trainer, `engine.trainer` runs them; `ultralytics.yolo` up to 8.0.135.
+MODULES = (
+    "ultralytics.utils.callbacks.base",
+    "ultralytics.engine.trainer",
+    "ultralytics.yolo.utils.callbacks.base",
+    "ultralytics.yolo.engine.trainer",
 )
 DISABLE = "HUB_CALLBACKS_DISABLE"
+
+
+class Finder:
+    """Stands on `sys.meta_path` until the `MODULES` of one layout are attached.
+
+    Attributes:
+        trigger: Who put it there.
+    """
+
+    def __init__(self, trigger: str) -> None:
+        self.trigger = trigger
+
+    def find_spec(
+        self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """A spec that attaches to the module after its import, for one of `MODULES`; else None."""
+        if fullname not in MODULES:
+            return None
+        from hub_callbacks.callbacks.imports import find_spec
+
+        return find_spec(fullname, path, target)
 
 
 def install(trigger: str = "manual") -> None:
@@ -33,21 +54,23 @@ def install(trigger: str = "manual") -> None:
     the environment variable ``HUB_CALLBACKS_DISABLE`` is 1, true, yes or on.
 
     Args:
-        trigger: Who called; kept for `armed_by`.
+        trigger: Who calls; kept for `armed_by`.
     """
     try:
-        if is_disabled():
+        if is_disabled() or armed_by():
             return
-        finder = _find() or _Finder(trigger)
-        for name in [name for layout in LAYOUTS for name in layout if name in sys.modules]:
-            finder.attach(sys.modules[name])
-        if not finder.is_done() and _find() is None:
-            sys.meta_path.insert(0, finder)
+        sys.meta_path.insert(0, Finder(trigger))
+        if "ultralytics" in sys.modules:
+            from hub_callbacks.callbacks.imports import catch_up
+
+            catch_up()
     except Exception as error:  # noqa: BLE001 - guard: it must never stop an interpreter from starting
-        _warn("hub-callbacks could not be armed: %r. Trainings go on without it.", error)
+        import logging
+
+        logging.getLogger(__name__).warning("hub-callbacks is off, and trainings go on without it: %r", error)
 
 
-def load_ipython_extension(ipython: "Any") -> None:  # noqa: ARG001 - IPython's signature
+def load_ipython_extension(ipython: object) -> None:  # noqa: ARG001 - IPython's signature
     """Attach to Ultralytics in a notebook: ``%load_ext hub_callbacks``."""
     install("ipython")
 
@@ -59,71 +82,7 @@ def is_disabled() -> bool:
 
 def armed_by() -> "str | None":
     """The trigger that armed this process, while it waits for Ultralytics; None when it is not waiting."""
-    finder = _find()
-    return finder.trigger if finder else None
-
-
-class _Finder:
-    """Waits on `sys.meta_path` for the modules of `LAYOUTS`, and leaves when those of one layout are attached."""
-
-    def __init__(self, trigger: str) -> None:
-        self.trigger = trigger
-        self._attached = set()  # type: set[str]
-
-    def find_spec(
-        self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
-    ) -> "ModuleSpec | None":
-        if not any(fullname in layout for layout in LAYOUTS):
-            return None
-        for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
-            if spec is not None:
-                if hasattr(spec.loader, "exec_module"):  # else a namespace package, or a loader of before PEP 451
-                    spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment, arg-type]  # duck-typed
-                return spec
-        return None
-
-    def attach(self, module: "ModuleType") -> None:
-        from hub_callbacks.callbacks.attach import patch
-
-        patch(module)
-        self._attached.add(module.__name__)
-        if self.is_done() and self in sys.meta_path:
-            sys.meta_path.remove(self)
-
-    def is_done(self) -> bool:
-        return any(self._attached.issuperset(layout) for layout in LAYOUTS)
-
-
-class _Loader:
-    """Runs a module by its own loader, then attaches to it; leaves no trace in the module."""
-
-    def __init__(self, loader: "Loader", finder: _Finder) -> None:
-        self._loader = loader
-        self._finder = finder
-
-    def __getattr__(self, name: str) -> "Any":
-        return getattr(self._loader, name)  # get_source, get_code: for those who only look
-
-    def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: "ModuleType") -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        try:
-            self._finder.attach(module)
-        except Exception as error:  # noqa: BLE001 - guard: it must never stop Ultralytics from being imported
-            _warn("hub-callbacks could not attach to %s: %r. Trainings go on without it.", module.__name__, error)
-
-
-def _find() -> "_Finder | None":
-    return next((finder for finder in sys.meta_path if isinstance(finder, _Finder)), None)
-
-
-def _warn(message: str, *args: object) -> None:
-    import logging
-
-    logging.getLogger(__name__).warning(message, *args)
+    for finder in sys.meta_path:
+        if isinstance(finder, Finder):
+            return finder.trigger
+    return None

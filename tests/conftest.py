@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+
+from hub_callbacks import wire
 
 THIRD_PARTY = Path(__file__).parent / "third_party"
 
@@ -85,3 +89,53 @@ def interpreter(tmp_path: Path) -> Interpreter:
     interpreter = Interpreter(folder=tmp_path)
     interpreter.add_plugin("spy", "hub_callbacks_spy")
     return interpreter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubServer:
+    """A hub in a process of its own, on loopback.
+
+    Attributes:
+        url: Root of its API and of its pages.
+        key: An admin's API key.
+        data_dir: Where it keeps everything; holds the note of `wire.LocalHub`, too.
+    """
+
+    url: str
+    key: str
+    data_dir: Path
+    process: subprocess.Popen[str]
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request with the admin's key."""
+        options["headers"] = {wire.API_KEY_HEADER: self.key, **options.get("headers", {})}
+        return requests.request(method, self.url + path, timeout=30, **options)
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request that must succeed; the data of the reply."""
+        response = self.send(method, path, **options)
+        assert response.ok, response.text
+        return response.json()["data"]
+
+
+@pytest.fixture(scope="session")
+def start_hub() -> Iterator[Callable[[Path], HubServer]]:
+    """Start a hub for a data folder that was never served; it is stopped after the tests."""
+    with ExitStack() as stack:
+
+        def start(data_dir: Path) -> HubServer:
+            command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(data_dir), "--port", "0"]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+            stack.enter_context(process)
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            url, key = (process.stdout.readline().split()[-1] for _ in range(2))
+            return HubServer(url=url, key=key, data_dir=data_dir, process=process)
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def hub(start_hub: Callable[[Path], HubServer], tmp_path_factory: pytest.TempPathFactory) -> HubServer:
+    """A running hub; the tests of a module share it."""
+    return start_hub(tmp_path_factory.mktemp("hub"))

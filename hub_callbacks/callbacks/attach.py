@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hub_callbacks._bootstrap import LAYOUTS, is_disabled
+from hub_callbacks._bootstrap import MODULES, is_disabled
 
 if TYPE_CHECKING:
     from hub_callbacks.hookspecs import TrainerView
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_BUILT_IN = {base.removesuffix("base") + "hub" for base, _ in LAYOUTS}
+_TRAINER_BY_BASE = dict(zip(MODULES[::2], MODULES[1::2], strict=True))
+_BUILT_IN = {base.removesuffix("base") + "hub" for base in _TRAINER_BY_BASE}
 _MARK = "__hub_callbacks__"
 
 # Trainers that plugins were told of, and not yet of their end. The parent of a DDP training also runs `train`, but
@@ -134,8 +135,7 @@ def _wrap_train(trainer_class: type[Any]) -> None:
 
 def _is_trainer(instance: object, base_name: str) -> bool:
     """By class, not by name as Ultralytics does: ``class MyLoop(DetectionTrainer)`` is one, too."""
-    module = next(trainer for base, trainer in LAYOUTS if base == base_name)
-    trainer_class = getattr(sys.modules.get(module), "BaseTrainer", None)
+    trainer_class = getattr(sys.modules.get(_TRAINER_BY_BASE[base_name]), "BaseTrainer", None)
     return trainer_class is not None and isinstance(instance, trainer_class)
 
 

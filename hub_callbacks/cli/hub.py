@@ -25,7 +25,8 @@ def serve_command(host: str, port: int | None, data_dir: Path | None) -> None:
     from hub_callbacks.server.serving import serve
 
     settings = Settings.load()
-    serve(host=host, port=settings.port if port is None else port, data_dir=data_dir or settings.data_dir)
+    port = settings.port if port is None else port
+    serve(host=host, port=port, data_dir=data_dir or settings.data_dir, announce=click.echo)
 
 
 @click.command("open")

@@ -138,7 +138,15 @@ def test_columns_tell_not_finite_from_not_measured() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.51234, "0.5123"), (0.000012, "1.2e-05"), (41.25, "41.25"), (0.0, "0"), (math.nan, "NaN"), (-math.inf, "-∞")],
+    [
+        (0.51234, "0.5123"),
+        (0.000012, "1.2e-05"),
+        (41.25, "41.2500"),
+        (123.456, "123.46"),
+        (0.0, "0"),
+        (math.nan, "NaN"),
+        (-math.inf, "-∞"),
+    ],
 )
 def test_number_is_short(value: float, text: str) -> None:
     assert formats.number(value) == text

@@ -10,12 +10,12 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def number(value: float | None) -> str:
-    """At most five significant digits: ``0.5123``, ``41.2``, ``1.2e-05``; a dash for None."""
+    """Four decimals where they fit, so that columns align, else five digits: ``1.2e-05``; a dash for None."""
     if value is None:
         return "–"  # noqa: RUF001 (an en dash is how an empty cell is written)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1 else f"{value:.5g}"
+    return f"{value:.4f}" if 0.001 <= abs(value) < 100 else f"{value:.5g}"
 
 
 def size(size_bytes: int) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException
 
-from hub_callbacks.server.bodies import Failure
+from hub_callbacks.server.bodies import FAILURES, Failure
 
-router = APIRouter(tags=["unavailable"], responses={501: {"model": Failure, "description": "Not done by this hub."}})
+_REFUSED = {"model": Failure, "description": "Not done by this hub."}
+
+router = APIRouter(tags=["unavailable"], responses={422: FAILURES[422], 501: _REFUSED})
 
 _EXPORT = "This hub does not export models. Download the checkpoint and run: yolo export model=best.pt format=onnx"
 _PREDICT = "This hub does not predict. Download the checkpoint and run: yolo predict model=best.pt source=image.jpg"
