@@ -41,8 +41,12 @@ class Finder:
         """A spec that attaches to the module after its import, for one of `MODULES`; else None."""
         if fullname not in MODULES:
             return None
-        from hub_callbacks.callbacks.imports import find_spec
-
+        try:
+            from hub_callbacks.callbacks.imports import find_spec
+        except Exception as error:  # noqa: BLE001 - guard: it must never stop Ultralytics from being imported
+            sys.meta_path.remove(self)
+            _warn(error)
+            return None
         return find_spec(fullname, path, target)
 
 
@@ -65,9 +69,7 @@ def install(trigger: str = "manual") -> None:
 
             catch_up()
     except Exception as error:  # noqa: BLE001 - guard: it must never stop an interpreter from starting
-        import logging
-
-        logging.getLogger(__name__).warning("hub-callbacks is off, and trainings go on without it: %r", error)
+        _warn(error)
 
 
 def load_ipython_extension(ipython: object) -> None:  # noqa: ARG001 - IPython's signature
@@ -86,3 +88,9 @@ def armed_by() -> "str | None":
         if isinstance(finder, Finder):
             return finder.trigger
     return None
+
+
+def _warn(error: Exception) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning("hub-callbacks is off, and trainings go on without it: %r", error)

@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,11 @@ def patch(module: ModuleType) -> None:
         _wrap_add(module)
     else:
         _wrap_train(module.BaseTrainer)
+
+
+def is_patched(names: Iterable[str]) -> bool:
+    """Whether all these modules are imported and wrapped."""
+    return all(_is_wrapped(sys.modules.get(name)) for name in names)
 
 
 def ultralytics_settings() -> Mapping[str, Any]:
@@ -94,6 +99,11 @@ _FUNCTIONS = (
     on_fit_epoch_end,
     on_train_end,
 )
+
+
+def _is_wrapped(module: ModuleType | None) -> bool:
+    trainer_class = getattr(module, "BaseTrainer", None)
+    return hasattr(getattr(module, "add_integration_callbacks", getattr(trainer_class, "train", None)), _MARK)
 
 
 def _wrap_add(base: ModuleType) -> None:

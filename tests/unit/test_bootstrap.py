@@ -90,7 +90,7 @@ def test_ultralytics_works_when_attaching_fails(interpreter: Interpreter, first:
     broken = "import sys, types; sys.modules['hub_callbacks.callbacks.attach'] = types.ModuleType('broken')\n"
     done = interpreter.run(broken + first + TRAIN + INSTALL + "print('trained')")
     assert (done.returncode, done.stdout, done.events) == (0, "trained\n", [])
-    assert "Trainings go on without it." in done.stderr
+    assert done.stderr.count("trainings go on without it") == 1 + bool(first)  # once for each time it was armed
 
 
 def test_load_ext_attaches_in_a_notebook(interpreter: Interpreter) -> None:
