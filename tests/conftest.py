@@ -45,7 +45,7 @@ class Interpreter:
     ) -> Finished:
         told = self.folder / "told.jsonl"
         told.unlink(missing_ok=True)
-        process = subprocess.run(  # noqa: S603 - our own code
+        process = subprocess.run(
             [sys.executable, *args, "-c", code],
             env=self._environment(ultralytics) | {"SPY_FILE": str(told)} | dict(env or {}),
             cwd=self.folder,
@@ -125,7 +125,7 @@ def start_hub() -> Iterator[Callable[[Path], HubServer]]:
 
         def start(data_dir: Path) -> HubServer:
             command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(data_dir), "--port", "0"]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             stack.enter_context(process)
             stack.callback(process.terminate)
             assert process.stdout is not None

@@ -56,7 +56,8 @@ def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], Non
 def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
     """Serve the local hub of a data folder on loopback until it was idle so long.
 
-    It listens on ``port``, else where it listened last, else on any. Returns at once when another process serves it.
+    It listens on ``port`` (0 when it does not matter), else where it listened last, else on any. It returns at once
+    when another process serves the folder.
 
     Raises:
         ServeError: The folder cannot be made.
@@ -65,7 +66,7 @@ def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
     try:
         with (
             open_folder(data_dir, wait_s=0.0 if _answers(last) else _HANDOVER_S) as folder,
-            _listen(LOOPBACK, [port, _port(last), 0]) as listener,
+            _listen(LOOPBACK, [port or None, _port(last), 0]) as listener,
         ):
             url = _url(LOOPBACK, listener.getsockname()[1])
             _run(folder, listener, hosts=LOOPBACK_HOSTS, on_ready=lambda: _write_note(folder, url), idle_s=idle_s)

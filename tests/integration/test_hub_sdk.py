@@ -1,0 +1,171 @@
+"""Unmodified hub-sdk against the hub. Each test runs it in a process of its own: it reads its address on import."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hub_callbacks import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import HubServer
+
+BEGIN = """
+import json, os, sys
+from hub_sdk import HUBClient
+client = HUBClient({"api_key": os.environ["KEY"]})
+def tell(value):
+    print("TOLD " + json.dumps(value))
+"""
+
+
+@pytest.fixture
+def sdk(hub: HubServer, tmp_path: Path) -> Callable[[str], Any]:
+    """Runs code with hub-sdk's ``client`` on the hub; what it passed to ``tell``."""
+    env = {"ULTRALYTICS_HUB_API": hub.url, "ULTRALYTICS_HUB_WEB": hub.url, "KEY": hub.key}
+
+    def run(code: str) -> Any:
+        process = subprocess.run(
+            [sys.executable, "-c", BEGIN + code],
+            env={**os.environ, "HUB_CALLBACKS_DISABLE": "1", **env},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        told = [line for line in process.stdout.splitlines() if line.startswith("TOLD ")]
+        assert told, process.stdout + process.stderr
+        return json.loads(told[-1].removeprefix("TOLD "))
+
+    return run
+
+
+def create(hub: HubServer, name: str = "train") -> str:
+    body = {"meta": {"name": name}, "config": {"epochs": "5"}, "dataset": {"name": "coco8.yaml"}}
+    return str(hub.ask("POST", wire.MODELS, json=body)["id"])
+
+
+def checkpoint(path: Path) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", b"weights")
+    path.write_bytes(file.getvalue())
+    return file.getvalue()
+
+
+def test_sdk_signs_in(sdk: Callable[[str], Any]) -> None:
+    assert sdk("tell(client.authenticated)") is True
+
+
+def test_sdk_learns_of_a_wrong_key(sdk: Callable[[str], Any]) -> None:
+    assert sdk('tell(HUBClient({"api_key": "x" * 42}).authenticated)') is False
+
+
+def test_sdk_creates_a_model(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    code = """
+model = client.model()
+model.create_model({"meta": {"name": "mine"}, "config": {"epochs": "5", "imageSize": "320"}})
+tell([model.id, model.data["meta"]["name"], model.data["config"]["epochs"]])
+"""
+    model_id, name, epochs = sdk(code)
+    assert (name, epochs) == ("mine", 5)
+    assert hub.ask("GET", wire.model(model_id))["imgsz"] == 320
+
+
+def test_sdk_reads_a_model(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    model_id = create(hub)
+    code = f"""
+model = client.model({model_id!r})
+tell([model.is_trained(), model.is_resumable(), model.has_best_weights(), model.get_dataset_url(), model.data["id"]])
+"""
+    assert sdk(code) == [False, False, False, "coco8.yaml", model_id]
+
+
+def test_sdk_updates_and_deletes_a_model(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    model_id = create(hub)
+    code = f"""
+model = client.model({model_id!r})
+model.update({{"meta": {{"name": "other"}}}})
+name = client.model({model_id!r}).data["meta"]["name"]
+deleted = model.delete(hard=True).status_code
+tell([name, deleted, client.model({model_id!r}).data])
+"""
+    assert sdk(code) == ["other", 200, {}]
+
+
+def test_sdk_metrics_go_up_and_come_back(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    code = f"""
+model = client.model({create(hub)!r})
+rows = {{1: json.dumps({{"loss/1": 0.5}}), 2: json.dumps({{"loss/1": float("nan")}})}}
+tell([model.upload_metrics(rows).status_code, model.get_metrics()])
+"""
+    assert sdk(code) == [200, [{"meta": {"name": "loss/1"}, "data": {"1": 0.5, "2": "NaN"}}]]
+
+
+def test_sdk_uploads_a_checkpoint_and_the_final_model(
+    hub: HubServer, sdk: Callable[[str], Any], tmp_path: Path
+) -> None:
+    content, model_id = checkpoint(tmp_path / "w.pt"), create(hub)
+    code = f"""
+import requests
+model = client.model({model_id!r})
+first = model.upload_model(epoch=1, weights="w.pt", is_best=True)
+resumable = client.model({model_id!r}).is_resumable()
+last = model.upload_model(epoch=4, weights="w.pt", map=0.5, final=True)
+list(last.iter_content(64 * 1024))
+after = client.model({model_id!r})
+urls = [after.get_weights_url("best"), after.get_weights_url("last")]
+tell([first.status_code, resumable, last.status_code, after.is_trained(), urls,
+      [requests.get(url).content.hex() for url in urls]])
+"""
+    first, resumable, last, trained, urls, bytes_hex = sdk(code)
+    assert (first, resumable, last, trained) == (200, True, 200, True)
+    assert f"{model_id}/best.pt" in urls[0]
+    assert bytes_hex == [content.hex()] * 2
+
+
+def test_sdk_pages_through_the_models(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    ids = [create(hub) for _ in range(5)]
+    code = """
+page = client.model_list(page_size=2)
+seen = [model["id"] for model in page.results]
+while page.current_page < page.total_pages - 1:
+    page.next()
+    seen += [model["id"] for model in page.results]
+page.previous()
+tell([seen, len(page.results)])
+"""
+    seen, before_last = sdk(code)
+    assert seen[:5] == ids[::-1]
+    assert len(seen) == len(set(seen)) == hub.ask("GET", wire.MODELS)["total"]
+    assert before_last == 2
+
+
+def test_sdk_heartbeat_gets_its_agent_id(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    code = f"""
+import time
+model = client.model({create(hub)!r})
+model.start_heartbeat(60)
+give_up_at = time.monotonic() + 20
+while model.hub_client.agent_id is None and time.monotonic() < give_up_at:
+    time.sleep(0.05)
+tell(model.hub_client.agent_id)
+sys.stdout.flush()
+os._exit(0)  # its thread sleeps for a minute
+"""
+    assert len(sdk(code)) == 20
+
+
+def test_sdk_is_told_that_this_hub_does_not_export(hub: HubServer, sdk: Callable[[str], Any]) -> None:
+    assert sdk(f'tell(client.model({create(hub)!r}).export("onnx"))') is None
