@@ -1,0 +1,190 @@
+"""A real Chromium before a real hub: finds or installs the browser, and lets no page do what it must not."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
+
+from hub_callbacks import wire
+
+if TYPE_CHECKING:
+    from tests.conftest import HubServer
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",  # containers and root have no user namespaces to build one from
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+INSTALL_S = 600
+
+
+def run(*command: str) -> bool:
+    return subprocess.run(command, check=False, timeout=INSTALL_S).returncode == 0
+
+
+def find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def install_debian_chromium() -> str | None:
+    is_root = getattr(os, "geteuid", lambda: -1)() == 0
+    if not is_root or not shutil.which("apt-get"):
+        return None
+    run("apt-get", "update")
+    run("apt-get", "install", "-y", "--no-install-recommends", "chromium")
+    return find_chromium()
+
+
+def install_playwright_chromium(playwright: Playwright) -> str:
+    path = Path(playwright.chromium.executable_path)
+    if not path.exists():
+        assert run(sys.executable, "-m", "playwright", "install", "chromium"), "Chromium cannot be installed."
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser that is there, or one that is installed now: a test that skips itself is no test."""
+    with sync_playwright() as playwright:
+        path = find_chromium() or install_debian_chromium() or install_playwright_chromium(playwright)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watch:
+    """What went wrong on a page: errors and warnings of the console (breaches of the CSP too), foreign requests."""
+
+    problems: list[str] = field(default_factory=list)
+
+    def on(self, page: Page) -> Page:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", self._request)
+        return page
+
+    def forgive(self, *, status: int) -> None:
+        """Expect the browser's line about a reply with that status."""
+        expected = [problem for problem in self.problems if f"status of {status}" in problem]
+        assert expected, f"No reply had the status {status}: {self.problems}"
+        self.problems[:] = [problem for problem in self.problems if problem not in expected]
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.problems.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme not in {"data", "blob"} and url.hostname != "127.0.0.1":
+            self.problems.append(f"A request left loopback: {request.url}")
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """Collects what goes wrong on pages; the test fails when something did."""
+    watch = Watch()
+    yield watch
+    assert watch.problems == []
+
+
+@pytest.fixture
+def visitor(browser: Browser, hub: HubServer, watch: Watch) -> Iterator[Page]:
+    """A page of a browser that is not signed in."""
+    with browser.new_context(base_url=hub.url) as context:
+        context.set_default_timeout(15_000)
+        yield watch.on(context.new_page())
+
+
+@pytest.fixture
+def page(visitor: Page, hub: HubServer) -> Page:
+    """A page of a browser that is signed in, on the runs."""
+    visitor.goto(sign_in_path(hub))
+    return visitor
+
+
+def sign_in_path(hub: HubServer) -> str:
+    return str(hub.ask("POST", wire.SIGN_IN)["url"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """Sends what a training sends, over HUB v1."""
+
+    hub: HubServer
+
+    def start(self, name: str, *, epochs: int = 10, args: Mapping[str, Any] | None = None) -> str:
+        body = {
+            "meta": {"name": name},
+            "dataset": {"name": "/data/coco8.yaml"},
+            "lineage": {"architecture": {"name": "yolo11n"}, "parent": {"name": "yolo11n.pt"}},
+            "run": {
+                "task": "detect",
+                "epochs": epochs,
+                "args": dict(args or {}),
+                "environment": {"python": "3.11", "device": "cpu"},
+                "startedAt": time.time(),
+            },
+        }
+        return str(self.hub.ask("POST", wire.MODELS, json=body)["id"])
+
+    def send(self, model_id: str, rows: Mapping[int, Mapping[str, float]]) -> None:
+        metrics = {str(epoch): json.dumps(row) for epoch, row in rows.items()}
+        self.hub.ask("POST", wire.model(model_id), json={"type": "metrics", "metrics": metrics})
+
+    def upload(self, model_id: str, content: bytes, *, epoch: int = 0) -> None:
+        data = {"epoch": str(epoch), "type": "final", "map": "0.5"}
+        self.hub.ask("POST", wire.upload(model_id), data=data, files={"best.pt": content})
+
+    def end(self, model_id: str, state: wire.RunState, reason: str = "") -> None:
+        body = {"state": state, "reason": reason, "at": time.time()}
+        self.hub.ask("POST", wire.state(model_id), json=body)
+
+
+@pytest.fixture
+def trainer(hub: HubServer) -> Trainer:
+    return Trainer(hub=hub)
+
+
+@pytest.fixture
+def new_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """Make a page of another kind of browser, signed in to a hub."""
+    pages: list[Page] = []
+
+    def make(hub: HubServer, **options: Any) -> Page:
+        page = watch.on(browser.new_context(base_url=hub.url, **options).new_page())
+        pages.append(page)
+        page.goto(sign_in_path(hub))
+        return page
+
+    yield make
+    for page in pages:
+        page.context.close()
+
+
+@pytest.fixture
+def checkpoint() -> bytes:
+    """Bytes that the hub takes for a checkpoint: PyTorch writes zip archives."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", os.urandom(2048))
+    return buffer.getvalue()
