@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import venv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ import requests
 
 from hub_callbacks import wire
 
-THIRD_PARTY = Path(__file__).parent / "third_party"
+SOURCE = Path(__file__).parents[1]
+THIRD_PARTY = SOURCE / "tests" / "third_party"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,76 @@ class Interpreter:
             "HUB_CALLBACKS_DATA_DIR": str(self.folder / "data"),
             "PYTHONPATH": os.pathsep.join(path),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A fresh virtual environment that borrows every package of ours but this project's."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> Environment:
+        venv.create(folder, symlinks=True)
+        environment = cls(folder=folder)
+        borrowed = folder / "borrowed"
+        borrowed.mkdir()
+        for site in (Path(path) for path in sys.path if path.endswith("site-packages")):
+            for entry in site.iterdir():
+                if "hub_callbacks" not in entry.name and not (borrowed / entry.name).exists():
+                    (borrowed / entry.name).symlink_to(entry)
+        (environment.site / "zz_borrowed.pth").write_text(f"{borrowed}\n")  # the .pth files in there are not run
+        return environment
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def site(self) -> Path:
+        return next(self.folder.glob("lib/python*/site-packages"))
+
+    def install(self, wheel: Path) -> None:
+        self.pip("install", "--no-deps", str(wheel))
+
+    def pip(self, *args: str) -> None:
+        run(sys.executable, "-m", "pip", "--python", str(self.bin / "python"), *args)
+
+    def run(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUB_CALLBACKS_", "PYTHON"))}
+        local = {"HUB_CALLBACKS_DATA_DIR": str(self.folder / "data")}
+        return run(str(self.bin / "python"), *args, env=kept | local | dict(env or {}), cwd=self.folder)
+
+
+def run(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command that must succeed."""
+    done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False, **options)
+    assert done.returncode == 0, f"{args}: {done.stdout}{done.stderr}"
+    return done
+
+
+def build_wheel(source: Path, target: Path) -> Path:
+    flags = ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []  # else pip fetches it
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", *flags, "--wheel-dir", str(target), str(source))
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This project's wheel, built from the source beside the tests."""
+    return build_wheel(SOURCE, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def spy_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The third-party plugin's wheel."""
+    return build_wheel(THIRD_PARTY / "hub-callbacks-spy", tmp_path_factory.mktemp("spy"))
+
+
+@pytest.fixture(scope="session")
+def create_environment() -> Callable[[Path], Environment]:
+    """Makes a fresh virtual environment in a folder."""
+    return Environment.create
 
 
 @pytest.fixture

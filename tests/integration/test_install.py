@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import pkgutil
-import subprocess
-import sys
-import venv
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from sysconfig import get_paths
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Environment
+
+    CreateEnvironment = Callable[[Path], Environment]
 
 SOURCE = Path(__file__).parents[2]
 THIRD_PARTY = SOURCE / "tests" / "third_party"
@@ -37,50 +36,12 @@ HEAVY = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """A virtual environment that borrows the dependencies of ours, but not our installation's ``.pth`` files."""
-
-    folder: Path
-
-    @classmethod
-    def create(cls, folder: Path) -> Environment:
-        venv.create(folder, symlinks=True)
-        environment = cls(folder=folder)
-        (environment.site / "zz_borrowed.pth").write_text(get_paths()["purelib"] + "\n")
-        return environment
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "bin" / "python"
-
-    @property
-    def site(self) -> Path:
-        return next(self.folder.glob("lib/python*/site-packages"))
-
-    def pip(self, *args: str) -> None:
-        run(sys.executable, "-m", "pip", "--python", str(self.python), *args)
-
-    def run(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUB_CALLBACKS_", "PYTHON"))}
-        local = {"HUB_CALLBACKS_DATA_DIR": str(self.folder / "data")}
-        return run(str(self.python), *args, env=kept | local | dict(env or {}), cwd=self.folder)
-
-
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(SOURCE, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="module")
-def spy_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(THIRD_PARTY / "hub-callbacks-spy", tmp_path_factory.mktemp("spy"))
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Environment:
-    environment = Environment.create(tmp_path_factory.mktemp("environment"))
-    environment.pip("install", "--no-deps", str(wheel))
+def environment(
+    create_environment: CreateEnvironment, tmp_path_factory: pytest.TempPathFactory, wheel: Path
+) -> Environment:
+    environment = create_environment(tmp_path_factory.mktemp("environment"))
+    environment.install(wheel)
     return environment
 
 
@@ -124,10 +85,10 @@ def test_torch_can_load_its_entry_point(environment: Environment) -> None:
     assert environment.run("-c", code + ARMED, env={"HUB_CALLBACKS_DISABLE": "1"}).stdout == "True\n"
 
 
-def test_uninstall_removes_every_file(environment: Environment, wheel: Path, tmp_path: Path) -> None:
-    fresh = Environment.create(tmp_path)
+def test_uninstall_removes_every_file(create_environment: CreateEnvironment, wheel: Path, tmp_path: Path) -> None:
+    fresh = create_environment(tmp_path)
     before = {path.name for path in fresh.site.iterdir()}
-    fresh.pip("install", "--no-deps", str(wheel))
+    fresh.install(wheel)
     assert {"hub_callbacks.pth", "hub_callbacks.start"} <= {path.name for path in fresh.site.iterdir()}
     fresh.pip("uninstall", "--yes", "hub-callbacks")
     assert {path.name for path in fresh.site.iterdir()} == before
@@ -135,16 +96,19 @@ def test_uninstall_removes_every_file(environment: Environment, wheel: Path, tmp
     assert ("hub_callbacks" in done.stdout, done.stderr) == (False, "")
 
 
-def test_editable_install_arms_too(tmp_path: Path) -> None:
-    fresh = Environment.create(tmp_path)
-    fresh.pip("install", "--no-deps", *isolation("hatchling", "editables"), "--editable", str(SOURCE))
+def test_editable_install_arms_too(create_environment: CreateEnvironment, tmp_path: Path) -> None:
+    fresh = create_environment(tmp_path)
+    flags = [] if find_spec("hatchling") is None or find_spec("editables") is None else ["--no-build-isolation"]
+    fresh.pip("install", "--no-deps", *flags, "--editable", str(SOURCE))
     done = fresh.run("-c", f"{ARMED}; import hub_callbacks; print(hub_callbacks.__file__)")
     assert done.stdout.splitlines() == ["True", str(SOURCE / "hub_callbacks" / "__init__.py")]
 
 
-def test_broken_installation_does_not_stop_an_interpreter(wheel: Path, tmp_path: Path) -> None:
-    fresh = Environment.create(tmp_path)
-    fresh.pip("install", "--no-deps", str(wheel))
+def test_broken_installation_does_not_stop_an_interpreter(
+    create_environment: CreateEnvironment, wheel: Path, tmp_path: Path
+) -> None:
+    fresh = create_environment(tmp_path)
+    fresh.install(wheel)
     (fresh.site / "hub_callbacks" / "callbacks" / "attach.py").unlink()
     stub = {"PYTHONPATH": str(THIRD_PARTY / "ultralytics_8_4_190")}
     done = fresh.run("-c", TRAIN, env=stub)
@@ -161,7 +125,7 @@ def test_third_party_plugin_is_told_when_it_is_installed(
         "HUB_CALLBACKS_BLOCK": "hub",
         "SPY_FILE": str(tmp_path / "told.jsonl"),
     }
-    environment.pip("install", "--no-deps", str(spy_wheel))
+    environment.install(spy_wheel)
     try:
         assert environment.run("-c", TRAIN, env=env).stderr == ""
         raising = environment.run("-c", TRAIN, env=env | {"SPY_RAISES": "1"})
@@ -189,25 +153,6 @@ def test_training_leaves_no_file_and_no_line_when_off(environment: Environment, 
     done = environment.run("-c", TRAIN, env=stub | env)
     assert (done.stdout, done.stderr) == ("trained\n", "")
     assert not (environment.folder / "data").exists()
-
-
-def build(source: Path, target: Path) -> Path:
-    flags = isolation("hatchling")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", *flags, "--wheel-dir", str(target), str(source))
-    (path,) = target.glob("*.whl")
-    return path
-
-
-def isolation(*needed: str) -> list[str]:
-    """Build with what is here, where it is; else pip fetches it."""
-    here = all(importlib.util.find_spec(name) for name in needed)
-    return ["--no-build-isolation"] if here else []
-
-
-def run(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False, **kwargs)
-    assert done.returncode == 0, f"{args}: {done.stdout}{done.stderr}"
-    return done
 
 
 def stem(wheel: Path) -> str:
