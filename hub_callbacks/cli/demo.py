@@ -25,13 +25,15 @@ SCRIPT = """\
 from ultralytics import YOLO
 
 YOLO("yolo11n.yaml").train(
-    data={data!r}, epochs={epochs}, imgsz={side}, batch=4, workers=0, device="cpu", project={project!r}, name="demo"
+    data={data!r}, project={project!r}, name="demo",
+    epochs={epochs}, imgsz={side}, device="cpu", workers=0,
+    batch=2, nbs=2, warmup_epochs=0, optimizer="AdamW", lr0=0.001, mosaic=0,  # learns something in seconds
 )
 """
 
 
 @click.command("demo")
-@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=120.0, show_default=True, metavar="SECONDS")
 def demo_command(epochs: int, wait_s: float) -> None:
     """Draw a small data set, train yolo11n on it for real, and show where the run can be seen."""

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -44,3 +48,51 @@ def courier_at_work(folder: OutboxFolder) -> Iterator[None]:
 def settings(courier_at_work: None) -> Settings:
     """Settings as a trainer reads them, with a team's hub that is never asked."""
     return Settings.load({**os.environ, "HUB_CALLBACKS_API_URL": "https://hub.example", "HUB_CALLBACKS_WAIT_S": "0"})
+
+
+@dataclass(slots=True)
+class Script:
+    """A server on loopback that answers as told, one answer a request; `heard` has the requests."""
+
+    url: str
+    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    heard: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+    def will_answer(self, status: int, body: object = b"", **headers: str) -> None:
+        """Append an answer; a body that is not bytes becomes the data of a hub's envelope."""
+        if not isinstance(body, bytes):
+            body = json.dumps({"success": True, "message": "", "data": body}).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.append((status, named, body))
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    told = Script(url="")
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            told.heard.append((self.command, self.path, body))
+            status, headers, reply = told.answers.pop(0)
+            self.send_response(status)
+            for name, value in {"content-length": str(len(reply)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply)
+
+        do_GET = do_POST = do_PATCH = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's signature
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        told.url = f"http://127.0.0.1:{server.server_port}"
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_callbacks import wire
+from hub_callbacks.courier.connections import Connections
+from hub_callbacks.courier.deliver import BACKOFF_CAP_S, Delivery
+from hub_callbacks.courier.watch import Watch, is_training
+from hub_callbacks.outbox import Hub, Outbox
+from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
+
+RUN = "r" * 20
+NOW = 1000.0
+INFO = {"name": "hub", "version": "1", "features": list(wire.FEATURES)}
+
+
+def no_local_hub() -> wire.LocalHub:
+    raise AssertionError("no local hub is asked for here")
+
+
+@pytest.fixture
+def delivery(outbox: Outbox) -> Delivery:
+    return Delivery(outbox, Connections(no_local_hub), clock=lambda: NOW, rng=random.Random(0))  # noqa: S311 - jitter
+
+
+@pytest.fixture
+def run(outbox: Outbox, script: Any) -> Outbox:
+    """An outbox with a run of a scripted hub, created there."""
+    hub = Hub(api_url=script.url, api_key="a-key")
+    outbox.runs.start(RUN, RunStarted(name="train", epochs=3, started_at=0.0), hub=hub, heartbeat_s=300)
+    outbox.queue.ack([item.id for item in outbox.queue.lease(files=False, limit=9, now=NOW, lease_s=60)])
+    outbox.runs.set_remote_id(RUN, "remote")
+    return outbox
+
+
+def put_rows(outbox: Outbox, count: int) -> None:
+    for epoch in range(count):
+        outbox.queue.put(RUN, Metrics(epoch=epoch, values={"loss": 1.0}, recorded_at=0.0), due_at=0)
+
+
+def deliver(outbox: Outbox, delivery: Delivery, *, files: bool = False, now: float = NOW) -> int:
+    items = outbox.queue.lease(files=files, limit=1000, now=now, lease_s=60)
+    delivery.deliver(items)
+    return len(items)
+
+
+def test_creation_maps_the_id_that_the_hub_gives(outbox: Outbox, delivery: Delivery, script: Any) -> None:
+    hub = Hub(api_url=script.url, api_key="a-key")
+    outbox.runs.start(RUN, RunStarted(name="train", epochs=3, started_at=0.0), hub=hub, heartbeat_s=300)
+    script.will_answer(404)
+    script.will_answer(200, {"id": "theirs"})
+    deliver(outbox, delivery)
+    run = outbox.runs.get(RUN)
+    assert run is not None
+    assert (run.remote_id, run.pending) == ("theirs", 0)
+
+
+def test_rows_go_by_the_hundred_and_are_acknowledged(run: Outbox, delivery: Delivery, script: Any) -> None:
+    put_rows(run, 250)
+    script.will_answer(200, INFO)
+    for _ in range(3):
+        script.will_answer(200, {})
+    deliver(run, delivery)
+    assert [path for _, path, _ in script.heard] == ["/v1/hub", *["/v1/models/remote"] * 3]
+    assert run.runs.list()[0].receipt() == "250/250 epochs acknowledged"
+
+
+def test_checkpoints_copy_is_discarded_when_the_hub_has_it(run: Outbox, delivery: Delivery, script: Any) -> None:
+    run.folder.spool.mkdir()
+    copy = run.folder.spool / "copy.pt"
+    copy.write_bytes(b"PK")
+    record = Checkpoint(epoch=2, filename="best.pt", size_bytes=2, is_final=True, recorded_at=0)
+    run.queue.put(RUN, record, due_at=0, file=copy.name)
+    script.will_answer(200, INFO)
+    script.will_answer(503)
+    deliver(run, delivery, files=True)
+    assert copy.exists()
+    script.will_answer(200, {})
+    assert deliver(run, delivery, files=True, now=NOW + 60) == 1
+    assert not copy.exists()
+    assert run.runs.list()[0].is_final_acknowledged
+
+
+def test_lost_copy_is_buried_with_its_name(run: Outbox, delivery: Delivery, script: Any) -> None:
+    record = Checkpoint(epoch=2, filename="best.pt", size_bytes=2, recorded_at=0)
+    run.queue.put(RUN, record, due_at=0, file="gone.pt")
+    script.will_answer(200, INFO)
+    deliver(run, delivery, files=True)
+    ((kind, reason),) = run.runs.list()[0].buried
+    assert kind == "checkpoint"
+    assert "gone.pt" in reason
+
+
+def test_what_can_heal_waits_exponentially_and_at_most_five_minutes(
+    run: Outbox, delivery: Delivery, script: Any
+) -> None:
+    put_rows(run, 1)
+    script.will_answer(200, INFO)
+    now = NOW
+    for attempt in range(12):
+        script.will_answer(503)
+        now = NOW + attempt * BACKOFF_CAP_S
+        assert deliver(run, delivery, now=now) == 1
+    (row,) = run._database.rows("SELECT due_at, attempts, reason FROM items WHERE state = 'queued'")
+    assert row["attempts"] == 12
+    assert NOW < row["due_at"] <= NOW + BACKOFF_CAP_S
+    assert "503" in row["reason"]
+
+
+def test_hub_may_ask_for_its_own_pause(run: Outbox, delivery: Delivery, script: Any) -> None:
+    put_rows(run, 1)
+    script.will_answer(200, INFO)
+    script.will_answer(429, retry_after="17")
+    deliver(run, delivery)
+    assert deliver(run, delivery, now=NOW + 16.9) == 0
+    script.will_answer(200, {})
+    assert deliver(run, delivery, now=NOW + 17) == 1
+
+
+def test_only_the_refused_row_of_a_batch_is_buried(run: Outbox, delivery: Delivery, script: Any) -> None:
+    put_rows(run, 3)
+    script.will_answer(200, INFO)
+    for status in (422, 200, 422, 200):  # all three, then each alone
+        script.will_answer(status, {})
+    deliver(run, delivery)
+    status = run.runs.list()[0]
+    assert (status.epochs_acknowledged, len(status.buried), status.pending) == (2, 1, 0)
+
+
+def test_unknown_key_pauses_the_hub_and_buries_nothing(run: Outbox, delivery: Delivery, script: Any) -> None:
+    put_rows(run, 2)
+    script.will_answer(401)
+    deliver(run, delivery)
+    status = run.runs.list()[0]
+    assert "401" in status.hub.paused
+    assert (status.pending, status.buried) == (2, ())
+    assert deliver(run, delivery) == 0
+
+
+def test_hub_without_an_answer_is_held_for_all_its_runs(outbox: Outbox, delivery: Delivery) -> None:
+    hub = Hub(api_url="http://127.0.0.1:9")
+    outbox.runs.start(RUN, RunStarted(name="train", epochs=3, started_at=0.0), hub=hub, heartbeat_s=300)
+    deliver(outbox, delivery)
+    status = outbox.runs.list()[0]
+    assert "refused" in status.hub.trouble
+    assert NOW < status.hub.retry_at <= NOW + BACKOFF_CAP_S
+    assert outbox.hubs.failures(hub.api_url) == 1
+
+
+def test_plain_hub_v1_is_spared_our_extensions(run: Outbox, delivery: Delivery, script: Any) -> None:
+    run.queue.put(RUN, Summary(values={"mAP": 1.0}, recorded_at=0), due_at=0)
+    run.queue.put(RUN, RunFinished(state="finished", finished_at=0), due_at=0)
+    script.will_answer(404)
+    deliver(run, delivery)
+    assert [path for _, path, _ in script.heard] == ["/v1/hub"]
+    assert run.runs.list()[0].pending == 0
+
+
+def test_run_without_a_trainer_is_a_crash(run: Outbox) -> None:
+    assert not is_training(run.folder, RUN)
+    Watch(run, Connections(no_local_hub), clock=lambda: NOW).look()
+    (status,) = run.runs.list()
+    assert (status.state, status.pending) == ("crashed", 1)
+
+
+def test_living_trainer_beats_at_its_interval_and_keeps_the_agents_id(run: Outbox, script: Any, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    now = NOW
+    watch = Watch(run, Connections(no_local_hub), clock=lambda: now)
+    path = run.folder.run_lock(RUN)
+    path.parent.mkdir()
+    with FileLock(path, is_singleton=False):
+        script.will_answer(200, INFO)
+        script.will_answer(200, {"agentId": "agent-7"})
+        watch.look()
+        now = NOW + 299.0
+        watch.look()
+        assert len(script.heard) == 2
+        script.will_answer(200, None)
+        now = NOW + 300.0
+        watch.look()
+    assert b'"agentId": "agent-7"' in script.heard[-1][2]
+    assert run.runs.list()[0].agent_id == "agent-7"

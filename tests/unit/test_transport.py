@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import socket
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+
+from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
+from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.transport import HubApi, Upload
+
+ID = "i" * 20
+
+
+@pytest.fixture
+def api(script: Any) -> Iterator[HubApi]:
+    api = HubApi(script.url, "a-key")
+    yield api
+    api.close()
+
+
+def test_run_is_created_with_hub_v1s_fields_and_ours(api: HubApi, script: Any) -> None:
+    script.will_answer(200, {"id": "given-by-the-hub"})
+    args = {"batch": 4, "imgsz": 64, "patience": 5, "device": None, "cache": False}
+    record = RunStarted(name="train", model="yolo11n.pt", dataset="coco8.yaml", epochs=3, args=args, started_at=1.5)
+    assert api.create(ID, record) == "given-by-the-hub"
+    ((method, path, body),) = script.heard
+    sent = json.loads(body)
+    assert (method, path, sent["id"], sent["meta"]) == ("POST", "/v1/models", ID, {"name": "train"})
+    assert sent["config"] == {
+        "batchSize": 4, "epochs": 3, "imageSize": 64, "patience": 5, "device": "None", "cache": "False",
+    }  # fmt: skip
+    assert sent["lineage"] == {"architecture": {"name": "yolo11n"}, "parent": {"name": "yolo11n.pt"}}
+    assert (sent["dataset"], sent["run"]["args"]) == ({"name": "coco8.yaml"}, args)
+
+
+def test_rows_are_json_texts_by_epoch(api: HubApi, script: Any) -> None:
+    script.will_answer(200, {})
+    rows = [Metrics(epoch=epoch, values={"loss": value}, recorded_at=0) for epoch, value in ((0, 0.5), (1, math.nan))]
+    api.put_metrics(ID, rows)
+    ((_, path, body),) = script.heard
+    assert path == f"/v1/models/{ID}"
+    assert json.loads(body) == {"type": "metrics", "metrics": {"0": '{"loss": 0.5}', "1": '{"loss": NaN}'}}
+
+
+def test_summary_and_end_are_sent(api: HubApi, script: Any) -> None:
+    script.will_answer(200, {})
+    script.will_answer(200, {})
+    api.put_summary(ID, Summary(values={"mAP": math.inf}, recorded_at=0))
+    api.put_state(ID, RunFinished(state="failed", reason="RuntimeError: no", finished_at=2.5))
+    assert [(method, path, json.loads(body)) for method, path, body in script.heard] == [
+        ("PATCH", f"/v1/models/{ID}", {"summary": {"mAP": "Infinity"}}),
+        ("POST", f"/v1/models/{ID}/state", {"state": "failed", "reason": "RuntimeError: no", "at": 2.5}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "fields"),
+    [
+        ({"filename": "last.pt", "is_best": True}, {"epoch": "7", "type": "epoch", "isBest": "True"}),
+        ({"filename": "best.pt", "is_final": True, "map": 0.5}, {"epoch": "7", "type": "final", "map": "0.5"}),
+    ],
+)
+def test_checkpoint_is_a_form_with_its_file_last(
+    api: HubApi, script: Any, tmp_path: Path, checkpoint: dict[str, Any], fields: dict[str, str]
+) -> None:
+    path = tmp_path / "copy.pt"
+    path.write_bytes(b"PK" + b"x" * 100_000)
+    seen: list[int] = []
+    script.will_answer(200, {})
+    record = Checkpoint(epoch=7, size_bytes=100_002, recorded_at=0, **checkpoint)
+    api.upload(ID, Upload(checkpoint=record, path=path, on_progress=seen.append))
+    ((_, url, body),) = script.heard
+    assert url == f"/v1/models/{ID}/upload"
+    names = [line.split(b'name="')[1].split(b'"')[0].decode() for line in body.split(b"\r\n") if b"form-data" in line]
+    assert names == [*fields, "sha256", record.filename]
+    for value in (*fields.values(), hashlib.sha256(path.read_bytes()).hexdigest()):
+        assert f"\r\n\r\n{value}\r\n".encode() in body
+    assert path.read_bytes() in body
+    assert seen == sorted(seen)
+    assert seen[-1] >= 100_002
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_status_that_can_heal_is_retryable(api: HubApi, script: Any, status: int) -> None:
+    script.will_answer(status)
+    with pytest.raises(RetryableError, match=str(status)) as caught:
+        api.info()
+    assert caught.value.retry_after_s is None
+
+
+def test_retry_after_is_read_as_seconds_and_as_a_date(api: HubApi, script: Any) -> None:
+    script.will_answer(429, retry_after="7")
+    script.will_answer(503, retry_after=formatdate(time() + 60, usegmt=True))
+    waits = []
+    for _ in range(2):
+        with pytest.raises(RetryableError) as caught:
+            api.info()
+        waits.append(caught.value.retry_after_s)
+    assert waits == [7.0, pytest.approx(60, abs=5)]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 422])
+def test_other_refusals_are_permanent_and_carry_the_hubs_message(api: HubApi, script: Any, status: int) -> None:
+    script.will_answer(status, json.dumps({"success": False, "message": "because", "data": None}).encode())
+    with pytest.raises(PermanentError, match="because") as caught:
+        api.info()
+    assert caught.value.status == status
+
+
+def test_unknown_key_is_its_own_error(api: HubApi, script: Any) -> None:
+    script.will_answer(401)
+    with pytest.raises(UnauthorizedError):
+        api.authenticate()
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in to the Wi-Fi</html>", b"[]", b'{"ok": true}', b""])
+def test_a_2xx_that_is_not_the_hubs_is_retryable(api: HubApi, script: Any, body: bytes) -> None:
+    script.will_answer(200, body)
+    with pytest.raises(RetryableError, match="in between"):
+        api.info()
+
+
+def test_redirect_is_not_followed_and_says_where_it_leads(api: HubApi, script: Any) -> None:
+    script.will_answer(301, location="https://hub.example/v1/hub")
+    with pytest.raises(RetryableError, match=r"https://hub\.example/v1/hub"):
+        api.info()
+    assert len(script.heard) == 1
+
+
+def test_no_reply_is_unreachable_with_its_cause() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        api = HubApi(f"http://127.0.0.1:{free.getsockname()[1]}", "")
+        with pytest.raises(UnreachableError, match="refused"):
+            api.info()
+        assert not api.is_reachable()
+
+
+def test_truncated_reply_is_unreachable(api: HubApi, script: Any) -> None:
+    script.will_answer(200, b"{", content_length="100", connection="close")
+    with pytest.raises(UnreachableError):
+        api.info()
