@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from hub_callbacks import wire
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.store.rows import Caller, Model, Role
+from hub_callbacks.server.store.rows import Caller, Role
 
 LOGIN = "/login"
 SESSION_TTL_S = 30 * 86400.0
@@ -25,6 +25,14 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _ApiKey = Annotated[str | None, Depends(APIKeyHeader(name=wire.API_KEY_HEADER, auto_error=False))]
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
+
+async def shown_key(key: _ApiKey, bearer: _Bearer) -> str | None:
+    """A dependency: the key that the request shows, if any. Of two the bearer token counts, as in hub-sdk."""
+    return bearer.credentials if bearer else key
+
+
+ShownKey = Annotated[str | None, Depends(shown_key)]
 
 
 class SignInRequired(Exception):  # noqa: N818 - it asks for a page, nothing went wrong
@@ -44,8 +52,8 @@ def require_key(role: Role) -> Callable[..., Caller]:
         HTTPException: 401 without a valid key, 403 with one of a lower role.
     """
 
-    def caller(request: Request, hub: ThisHub, key: _ApiKey, bearer: _Bearer) -> Caller:
-        return identify(request, hub, shown=bearer.credentials if bearer else key, role=role)
+    def caller(request: Request, hub: ThisHub, shown: ShownKey) -> Caller:
+        return identify(request, hub, shown=shown, role=role)
 
     return caller
 
@@ -90,13 +98,13 @@ Admin = Annotated[Caller, Depends(require_key("admin"))]
 PageViewer = Annotated[Caller, Depends(page_viewer)]
 
 
-def check_owner(caller: Caller, model: Model) -> None:
-    """Let pass only the model's owner and admins.
+def check_owner(caller: Caller, owner: str) -> None:
+    """Let pass only the model's owner (a user's id) and admins.
 
     Raises:
         HTTPException: 403 for anybody else.
     """
-    if caller.role != "admin" and caller.user_id != model.owner:
+    if caller.role != "admin" and caller.user_id != owner:
         raise HTTPException(403, "Only the model's owner and admins may change it.")
 
 

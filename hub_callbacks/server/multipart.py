@@ -13,6 +13,7 @@ from hub_callbacks.server.blobs import BlobWriter
 
 _FIELD_BYTES = 4096  # HUB v1's fields are numbers and words
 _FIELDS = 32
+_HEAD_BYTES = 4  # a zip's first signature
 _END_BYTES = 22  # a zip's end record, as torch writes it: without a comment
 _DISPOSITION: Final = b"content-disposition"
 
@@ -118,7 +119,7 @@ class UploadForm:
             return
         piece = data[start:end]
         self._writer.write(piece)
-        self.head = self.head or piece[:4]
+        self.head = (self.head + piece[:_HEAD_BYTES])[:_HEAD_BYTES]
         self.tail = (self.tail + piece[-_END_BYTES:])[-_END_BYTES:]
 
     def _on_part_end(self) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from hub_callbacks import wire
-from hub_callbacks.server.auth import Trainer, Viewer, check_owner, identify
+from hub_callbacks.server.auth import ShownKey, Trainer, Viewer
 from hub_callbacks.server.bodies import (
     FAILURES,
     CreateBody,
@@ -22,9 +22,8 @@ from hub_callbacks.server.bodies import (
 )
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.files import file_path, pointed_to
-from hub_callbacks.server.routes.access import OwnModel, ReadableModel
+from hub_callbacks.server.routes.access import OwnModelId, ReadableModel, check_own
 from hub_callbacks.server.shapes import hub_model
-from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.rows import Model
 
 router = APIRouter(tags=["models"], responses=FAILURES)
@@ -54,38 +53,27 @@ def read(request: Request, hub: ThisHub, model: ReadableModel) -> Reply[Object]:
 
 
 @router.patch(wire.model("{model_id}"))
-def patch(body: PatchBody, hub: ThisHub, model: OwnModel) -> Reply[Id]:
+def patch(body: PatchBody, hub: ThisHub, own_id: OwnModelId) -> Reply[Id]:
     """Lay a part of a document over the model's; ``summary`` says what its best checkpoint scored."""
-    hub.store.update_model(model.id, body.given())
-    return Reply(message="Model updated.", data=Id(id=model.id))
+    hub.store.update_model(own_id, body.given())
+    return Reply(message="Model updated.", data=Id(id=own_id))
 
 
 @router.delete(wire.model("{model_id}"))
-def delete(hub: ThisHub, model: OwnModel, hard: bool = False) -> Reply[Id]:
+def delete(hub: ThisHub, own_id: OwnModelId, hard: bool = False) -> Reply[Id]:
     """Hide the model or, when hard, remove it with its metrics and checkpoints."""
-    for blob in hub.store.delete_model(model.id, hard=hard):
+    for blob in hub.store.delete_model(own_id, hard=hard):
         hub.blobs.delete(blob)
-    return Reply(message="Model deleted.", data=Id(id=model.id))
+    return Reply(message="Model deleted.", data=Id(id=own_id))
 
 
 @router.post("/model-reset")
-def reset(request: Request, body: ResetBody, hub: ThisHub) -> Reply[Id]:
+def reset(request: Request, body: ResetBody, hub: ThisHub, shown: ShownKey) -> Reply[Id]:
     """Make a model new again: its metrics and checkpoints are removed."""
-    shown = body.api_key or bearer(request) or request.headers.get(wire.API_KEY_HEADER)
-    caller = identify(request, hub, shown=shown, role="trainer")
-    model = hub.store.get_model(body.model_id)
-    if model is None:
-        raise NotFoundError(body.model_id)
-    check_owner(caller, model)
-    for blob in hub.store.reset_model(model.id):
+    own_id = check_own(body.model_id, request, hub, body.api_key or shown)
+    for blob in hub.store.reset_model(own_id):
         hub.blobs.delete(blob)
-    return Reply(message="Model reset.", data=Id(id=model.id))
-
-
-def bearer(request: Request) -> str | None:
-    """The bearer token of the request, or None."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    return Reply(message="Model reset.", data=Id(id=own_id))
 
 
 def _shown(request: Request, hub: Hub, models: Iterable[Model]) -> list[Object]:

@@ -14,8 +14,8 @@ from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Reply, Stored
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.multipart import FormError, UploadForm
-from hub_callbacks.server.routes.access import OwnModel
-from hub_callbacks.server.store.rows import Model, NewCheckpoint
+from hub_callbacks.server.routes.access import OwnModelId
+from hub_callbacks.server.store.rows import NewCheckpoint
 
 router = APIRouter(tags=["checkpoints"])
 
@@ -41,12 +41,12 @@ _FORM = {
     responses=FAILURES,
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
-async def upload(request: Request, model: OwnModel, hub: ThisHub) -> Reply[Stored]:
+async def upload(request: Request, own_id: OwnModelId, hub: ThisHub) -> Reply[Stored]:
     """Take a checkpoint. What was published before stays until this one is verified."""
     form = UploadForm(request.headers.get("content-type", ""), hub.blobs.writer)
     try:
         await _receive(request, form)
-        stored = await run_in_threadpool(_publish, hub, model, form)
+        stored = await run_in_threadpool(_publish, hub, own_id, form)
     except ClientDisconnect as error:
         raise HTTPException(400, "The upload broke off.") from error
     finally:
@@ -64,14 +64,14 @@ async def _receive(request: Request, form: UploadForm) -> None:
     await run_in_threadpool(form.feed, bytes(pieces))
 
 
-def _publish(hub: Hub, model: Model, form: UploadForm) -> Stored:
+def _publish(hub: Hub, model_id: str, form: UploadForm) -> Stored:
     writer = form.finish()
     sha256 = writer.sha256()
     _verify(form, sha256)
     new = replace(_describe(form), size_bytes=writer.size_bytes, sha256=sha256)
     new = replace(new, blob=writer.publish())
     try:
-        checkpoint = hub.store.add_checkpoint(model.id, new)
+        checkpoint = hub.store.add_checkpoint(model_id, new)
     except Exception:
         hub.blobs.delete(new.blob)
         raise

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, Connection, create_engine, event, make_url
 
 _BUSY_TIMEOUT_MS = 30_000  # another process (a back-up, a migration) may hold the write lock this long
 _POOL_SIZE = 48  # more than the 40 threads that anyio runs synchronous routes on, so that none waits for a connection
@@ -41,10 +40,6 @@ class Database:
         """A connection in a transaction that may write; it is on disk when the block ends without an error."""
         with self._turn, self._writing.begin() as connection:
             yield connection
-
-    def upsert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT that knows ``on_conflict_do_update``, in the engine's dialect."""
-        return sqlite.insert(table) if self.engine.dialect.name == "sqlite" else postgresql.insert(table)
 
     def migrate(self) -> None:
         """Bring the tables up to date; one process at a time may call it (the hub's lock sees to that)."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from hub_callbacks.server.store import values
 from hub_callbacks.server.store.database import Database
@@ -13,15 +14,24 @@ from hub_callbacks.server.store.errors import NotFoundError
 from hub_callbacks.server.store.rows import MetricsRow
 from hub_callbacks.server.store.schema import metrics, models
 
-_MODEL = select(models.c.seq, models.c.last_epoch, models.c.best).where(
+_MODEL = select(models.c.seq, models.c.last_epoch, models.c.best, models.c.last).where(
     models.c.id == bindparam("id"), models.c.deleted_at.is_(None)
 )
-_ROWS = select(metrics.c.epoch, metrics.c.row).where(metrics.c.model_seq == bindparam("seq")).order_by(metrics.c.epoch)
+_ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))
 )
+_PUT = text(  # the same words for SQLite (lang_upsert.html) and PostgreSQL
+    "INSERT INTO metrics (model_seq, epoch, row_json) VALUES (:seq, :epoch, :row)"
+    " ON CONFLICT (model_seq, epoch) DO UPDATE SET row_json = excluded.row_json"
+)
+_NOTE = (
+    update(models)
+    .where(models.c.seq == bindparam("model_seq"))
+    .values({name: bindparam(name) for name in ("best", "last", "last_epoch", "last_seen_at")})
+)
 _MODEL_ROWS = (
-    select(metrics.c.epoch, metrics.c.row)
+    select(metrics.c.epoch, metrics.c.row_json)
     .join(models, models.c.seq == metrics.c.model_seq)
     .where(models.c.id == bindparam("id"), models.c.deleted_at.is_(None))
     .order_by(metrics.c.epoch)
@@ -45,14 +55,13 @@ class MetricStore:
             model = connection.execute(_MODEL, {"id": model_id}).one_or_none()
             if model is None:
                 raise NotFoundError(model_id)
-            is_new = not connection.execute(_KNOWN, {"seq": model.seq, "epochs": list(rows)}).first()
-            self._upsert(connection, model.seq, rows)
-            best = values.best_of([values.load(model.best), *rows.values()]) if is_new else _best(connection, model.seq)
-            changes = {"best": values.dump(best), "last_seen_at": self.clock()}
-            newest = max(rows, default=-1)
-            if model.last_epoch is None or newest >= model.last_epoch:
-                changes |= {"last_epoch": newest, "last": values.dump(rows[newest])} if rows else {}
-            connection.execute(update(models).where(models.c.seq == model.seq).values(**changes))
+            if rows:
+                is_new = not connection.execute(_KNOWN, {"seq": model.seq, "epochs": list(rows)}).first()
+                connection.execute(_PUT, [_parameters(model.seq, epoch, row) for epoch, row in rows.items()])
+                changes = self._changes(model, rows)
+                if not is_new:  # a replaced row may have held the best value
+                    changes["best"] = values.dump(_best(connection, model.seq))
+                connection.execute(_NOTE, changes)
 
     def metrics(self, model_id: str) -> list[MetricsRow]:
         """The model's rows by epoch; none where there is no such model."""
@@ -60,17 +69,21 @@ class MetricStore:
             rows = connection.execute(_MODEL_ROWS, {"id": model_id}).all()
         return [MetricsRow(epoch=epoch, values=values.load(row)) for epoch, row in rows]
 
-    def _upsert(self, connection: Connection, seq: int, rows: Mapping[int, Mapping[str, float]]) -> None:
-        if not rows:
-            return
-        statement = self.database.upsert(metrics)
-        statement = statement.on_conflict_do_update(
-            index_elements=["model_seq", "epoch"], set_={"row": statement.excluded.row}
-        )
-        parameters = [{"model_seq": seq, "epoch": epoch, "row": values.dump(row)} for epoch, row in rows.items()]
-        connection.execute(statement, parameters)
+    def _changes(self, model: Any, rows: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+        newest = max(rows)
+        is_last = model.last_epoch is None or newest >= model.last_epoch
+        return {
+            "model_seq": model.seq,
+            "best": values.dump(values.best_of([values.load(model.best), *rows.values()])),
+            "last": values.dump(rows[newest]) if is_last else model.last,
+            "last_epoch": newest if is_last else model.last_epoch,
+            "last_seen_at": self.clock(),
+        }
+
+
+def _parameters(seq: int, epoch: int, row: Mapping[str, float]) -> dict[str, Any]:
+    return {"seq": seq, "epoch": epoch, "row": values.dump(row)}
 
 
 def _best(connection: Connection, seq: int) -> dict[str, float]:
-    """Over all rows: a replaced one may have held the best value."""
-    return values.best_of(values.load(row) for _, row in connection.execute(_ROWS, {"seq": seq}))
+    return values.best_of(values.load(row) for row in connection.execute(_ROWS, {"seq": seq}).scalars())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store import documents, states, values
@@ -23,6 +23,7 @@ _PLAIN = (
     *("id", "owner", "name", "project", "dataset", "architecture", "parent", "task", "status", "state", "reason"),
     *("epochs", "last_epoch", "resume_id", "weights_id", "created_at", "started_at", "finished_at", "last_seen_at"),
 )
+_OWNER = select(models.c.owner).where(models.c.id == bindparam("model_id"), models.c.deleted_at.is_(None))
 _EMPTY = {"reason": "", "project": "", "task": "", **dict.fromkeys((*_JSON, *_VALUES), "{}")}
 
 
@@ -58,6 +59,18 @@ class ModelStore:
         with self.database.read() as connection:
             row = connection.execute(_select(model_id)).one_or_none()
         return _model(row) if row else None
+
+    def owner_of(self, model_id: str) -> str:
+        """The user (an id) whom the model belongs to.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.read() as connection:
+            owner = connection.execute(_OWNER, {"model_id": model_id}).scalar_one_or_none()
+        if owner is None:
+            raise NotFoundError(model_id)
+        return str(owner)
 
     def list_models(self, *, limit: int, cursor: str | None = None, query: str = "", offset: int = 0) -> Page:
         """Models that contain the query in a name, newest first.

@@ -98,7 +98,7 @@ metrics = Table(
     metadata,
     Column("model_seq", ForeignKey(models.c.seq, ondelete="CASCADE"), primary_key=True),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("row", Text, nullable=False),
+    Column("row_json", Text, nullable=False),
     sqlite_with_rowid=False,  # one model's rows lie beside each other: a chart is one range scan
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from hub_callbacks.records import finite
 
@@ -65,6 +66,7 @@ def best_of(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return best
 
 
+@lru_cache(maxsize=4096)  # a hub sees the same few names for ever
 def _direction(name: str) -> int:
     if any(word in name for word in _HIGHER_IS_BETTER):
         return 1

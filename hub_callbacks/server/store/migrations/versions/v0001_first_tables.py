@@ -89,7 +89,7 @@ def _rows() -> None:
         "metrics",
         sa.Column("model_seq", _SEQ, nullable=False),
         sa.Column("epoch", sa.Integer, autoincrement=False, nullable=False),
-        sa.Column("row", sa.Text, nullable=False),
+        sa.Column("row_json", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("model_seq", "epoch", name="pk_metrics"),
         sa.ForeignKeyConstraint(["model_seq"], ["models.seq"], name="fk_metrics_model_seq_models", ondelete="CASCADE"),
         sqlite_with_rowid=False,

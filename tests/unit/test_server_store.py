@@ -1,0 +1,230 @@
+"""The store on a real SQLite file: what one transaction changes, and what outlives whom."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from hub_callbacks import wire
+from hub_callbacks.server.store import IdTakenError, NotFoundError, Store, open_store
+from hub_callbacks.server.store.rows import NewCheckpoint
+from hub_callbacks.server.store.schema import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAP = "metrics/mAP50-95(B)"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(tmp_path / "hub.db", clock=lambda: 1000.0)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def owner(store: Store) -> str:
+    return store.create_user("admin", "admin").user_id
+
+
+def new_checkpoint(
+    epoch: int = 0, *, is_best: bool = False, is_final: bool = False, sha256: str = "a"
+) -> NewCheckpoint:
+    return NewCheckpoint(
+        filename="last.pt",
+        epoch=epoch,
+        is_best=is_best,
+        is_final=is_final,
+        map=0.0,
+        size_bytes=1,
+        sha256="a" * 64,
+        blob=wire.new_id(),
+    )
+
+
+def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+    with store.database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_store_opens_again_with_what_it_held(tmp_path: Path, store: Store, owner: str) -> None:
+    model = store.create_model({"meta": {"name": "kept"}}, owner=owner)
+    store.put_metrics(model.id, {0: {MAP: 0.5}})
+    again = open_store(tmp_path / "hub.db")
+    assert again.get_model(model.id) == store.get_model(model.id)
+    again.close()
+
+
+def test_store_writes_through_to_the_disk(store: Store) -> None:
+    with store.database.read() as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("/home/me/yolo11n.pt", "yolo11n.pt"), ("C:\\runs\\a.pt", "a.pt"), ("run 1", "run 1"), ("\ud800", "?")],
+)
+def test_model_is_named_by_the_last_part_of_a_path(store: Store, owner: str, name: str, shown: str) -> None:
+    assert store.create_model({"meta": {"name": name}}, owner=owner).name == shown
+
+
+def test_model_takes_the_runs_own_words(store: Store, owner: str) -> None:
+    words = {"project": "p", "task": "pose", "epochs": 7, "args": {"lr0": 0.1}, "environment": {"gpu": "x"}}
+    model = store.create_model({"run": {**words, "startedAt": 5.0}}, owner=owner)
+    assert {name: getattr(model, name) for name in words} == words
+    assert (model.state, model.started_at) == ("running", 5.0)
+
+
+def test_id_of_another_owner_is_taken(store: Store, owner: str) -> None:
+    other = store.create_user("other", "trainer").user_id
+    model = store.create_model({}, owner=owner)
+    with pytest.raises(IdTakenError):
+        store.create_model({"id": model.id}, owner=other)
+
+
+def test_metrics_and_what_follows_from_them_change_together(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {1: {MAP: 0.4}, 0: {MAP: 0.6}})
+    store.put_metrics(model_id, {2: {MAP: math.nan}})
+    model = store.get_model(model_id)
+    assert model is not None
+    assert (model.best, model.last_epoch) == ({MAP: 0.6}, 2)
+    assert math.isnan(model.last[MAP])
+    assert [row.epoch for row in store.metrics(model_id)] == [0, 1, 2]
+
+
+def test_metrics_of_no_rows_change_nothing(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {})
+    assert store.metrics(model_id) == []
+
+
+def test_metrics_of_no_model_are_refused(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        store.put_metrics(wire.new_id(), {0: {}})
+
+
+def test_metrics_of_many_writers_all_arrive(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+
+    def write(first: int) -> None:
+        for epoch in range(first, 80, 8):
+            store.put_metrics(model_id, {epoch: {MAP: epoch / 80}})
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    model = store.get_model(model_id)
+    assert model is not None
+    assert [row.epoch for row in store.metrics(model_id)] == list(range(80))
+    assert (model.last_epoch, model.best) == (79, {MAP: 79 / 80})
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "status", "resume", "weights"),
+    [
+        ([new_checkpoint(1)], "training", 1, None),
+        ([new_checkpoint(1, is_best=True), new_checkpoint(2)], "training", 2, 1),
+        ([new_checkpoint(2), new_checkpoint(1, is_best=True)], "training", 2, 1),
+        ([new_checkpoint(9, is_final=True), new_checkpoint(5, is_best=True)], "trained", 5, 9),
+        ([new_checkpoint(9, is_final=True)], "trained", None, 9),
+    ],
+)
+def test_model_points_to_its_checkpoints_in_every_order_of_arrival(
+    store: Store, owner: str, arrivals: list[NewCheckpoint], status: str, resume: int | None, weights: int | None
+) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    epochs: dict[str | None, int | None] = {None: None}
+    for arrival in arrivals:
+        epochs[store.add_checkpoint(model_id, arrival).id] = arrival.epoch
+    model = store.get_model(model_id)
+    assert model is not None
+    assert (model.status, epochs[model.resume_id], epochs[model.weights_id]) == (status, resume, weights)
+
+
+def test_checkpoint_of_the_same_bytes_is_kept_once(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    first, second = store.add_checkpoint(model_id, new_checkpoint()), store.add_checkpoint(model_id, new_checkpoint())
+    assert first == second
+    assert store.checkpoints(model_id) == [first]
+
+
+def test_checkpoints_are_newest_first(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    for epoch in range(3):
+        store.add_checkpoint(model_id, new_checkpoint(epoch))
+    assert [checkpoint.epoch for checkpoint in store.checkpoints(model_id)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_deleted_model_is_gone_with_all_its_parts(store: Store, owner: str, hard: bool) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {0: {MAP: 0.5}})
+    checkpoint = store.add_checkpoint(model_id, new_checkpoint())
+    assert store.delete_model(model_id, hard=hard) == ([checkpoint.blob] if hard else [])
+    nothing: tuple[Any, ...] = (None, [], [], None)
+    found = (store.get_model(model_id), store.metrics(model_id), store.checkpoints(model_id))
+    assert (*found, store.get_checkpoint(checkpoint.id)) == nothing
+
+
+def test_hard_delete_leaves_no_row(tmp_path: Path, store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {0: {MAP: 0.5}})
+    store.add_checkpoint(model_id, new_checkpoint())
+    store.delete_model(model_id, hard=True)
+    connection = sqlite3.connect(tmp_path / "hub.db")
+    counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("metrics", "checkpoints")]  # noqa: S608
+    connection.close()
+    assert counts == [(0,), (0,)]
+
+
+def test_list_goes_on_where_it_was_when_models_come_and_go(store: Store, owner: str) -> None:
+    ids = [store.create_model({}, owner=owner).id for _ in range(4)]
+    first = store.list_models(limit=2)
+    store.create_model({}, owner=owner)
+    store.delete_model(ids[2], hard=True)
+    second = store.list_models(limit=2, cursor=first.cursor)
+    assert [model.id for model in second.models] == [ids[1], ids[0]]
+    assert second.cursor is None
+
+
+@pytest.mark.parametrize(("query", "count"), [("ALPHA", 1), ("100%", 1), ("_", 0), ("", 2)])
+def test_list_finds_names_whatever_the_case_and_takes_no_wildcards(
+    store: Store, owner: str, query: str, count: int
+) -> None:
+    for name in ("alpha", "beta 100%"):
+        store.create_model({"meta": {"name": name}}, owner=owner)
+    assert store.list_models(limit=10, query=query).total == count
+
+
+def test_key_is_known_by_its_hash_and_its_use_is_noted(store: Store, owner: str) -> None:
+    key = store.create_key(owner, name="laptop")
+    caller = store.caller_of_key(key)
+    assert caller is not None
+    assert (caller.user_id, caller.role) == (owner, "admin")
+    assert [(one.name, one.last_used_at) for one in store.list_keys()] == [("laptop", 1000.0)]
+    assert store.caller_of_key(wire.new_key()) is None
+
+
+def test_deleted_key_opens_nothing(store: Store, owner: str) -> None:
+    key = store.create_key(owner, name="old")
+    store.delete_keys("old")
+    assert store.caller_of_key(key) is None
+
+
+def test_secret_is_made_once(store: Store) -> None:
+    assert store.secret("signing") == store.secret("signing") != store.secret("other")
