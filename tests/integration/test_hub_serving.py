@@ -109,15 +109,23 @@ def test_second_local_hub_ends_quietly(tmp_path: Path, start_local: Callable[...
     assert run_local(tmp_path, "--port", "0") == note
 
 
-def test_killed_local_hub_is_replaced(tmp_path: Path, start_local: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_killed_local_hub_is_replaced_and_nothing_acknowledged_is_lost(
+    tmp_path: Path, start_local: Callable[..., subprocess.Popen[bytes]]
+) -> None:
     first = start_local("--port", "0")
-    key = read(tmp_path).key
+    before = read(tmp_path)
+    headers = {wire.API_KEY_HEADER: before.key}
+    model_id = requests.post(before.url + wire.MODELS, headers=headers, json={}, timeout=10).json()["data"]["id"]
+    for epoch in range(20):
+        body = {"type": "metrics", "metrics": {str(epoch): '{"loss": 1}'}}
+        assert requests.post(before.url + wire.model(model_id), headers=headers, json=body, timeout=10).ok
     first.kill()
     first.wait(TIMEOUT_S)
     start_local("--port", "0")
-    note = read(tmp_path)
-    assert note.key == key
-    assert requests.get(note.url + wire.HEALTH, timeout=10).ok
+    after = read(tmp_path)
+    assert after.key == before.key
+    (loss,) = requests.get(after.url + wire.metrics(model_id), headers=headers, timeout=10).json()["data"]
+    assert list(loss["data"]) == [str(epoch) for epoch in range(20)]
 
 
 def test_serve_shows_the_admins_key_once(tmp_path: Path) -> None:
