@@ -118,6 +118,28 @@ def test_zoom_stays_while_rows_arrive(page: Page, trainer: Trainer, model_id: st
     assert page.evaluate(zoomed)
 
 
+def test_chart_offers_to_zoom_and_to_save_but_not_to_share(page: Page, model_id: str) -> None:
+    page.goto(wire.page(model_id))
+    wait_for_points(page, "Box loss", 3)
+    buttons = page.locator(".chart").first.locator(".modebar-btn")
+    titles = buttons.evaluate_all("all => all.map((one) => one.dataset.title)")
+    assert titles == ["Zoom", "Pan", "Reset axes", "Download plot as a PNG"]
+
+
+def test_open_page_says_when_the_hub_does_not_answer_and_goes_on_when_it_does(
+    page: Page, trainer: Trainer, model_id: str, watch: Watch
+) -> None:
+    page.goto(wire.page(model_id))
+    wait_for_points(page, "Box loss", 3)
+    page.route("**/live/**", lambda route: route.abort())
+    expect(page.get_by_role("status")).to_have_text("The hub does not answer. Trying again.")
+    page.unroute("**/live/**")
+    trainer.send(model_id, {3: {"train/box_loss": 0.9}})
+    wait_for_points(page, "Box loss", 4)
+    expect(page.get_by_role("status")).to_be_empty()
+    watch.forgive("ERR_FAILED")
+
+
 def test_run_that_ends_says_so_on_the_open_page(page: Page, trainer: Trainer, model_id: str) -> None:
     page.goto(wire.page(model_id))
     expect(page.locator(".run-head .state")).to_have_text("running")
@@ -167,7 +189,7 @@ def test_run_that_is_not_there_says_so(page: Page, watch: Watch) -> None:
     page.goto(wire.page("a" * 20))
     expect(page.get_by_role("heading")).to_have_text("This run is not here")
     expect(page.get_by_role("link", name="All runs")).to_be_visible()
-    watch.forgive(status=404)
+    watch.forgive("status of 404")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

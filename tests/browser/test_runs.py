@@ -71,7 +71,7 @@ def test_page_that_is_not_there_says_so(page: Page, watch: Watch) -> None:
     for path in ("/?cursor=x", "/nowhere"):
         page.goto(path)
         expect(page.get_by_role("heading")).to_contain_text("There is no such page")
-        watch.forgive(status=404)
+        watch.forgive("status of 404")
 
 
 def test_empty_hub_says_how_to_make_the_first_run_and_shows_it_when_it_comes(

@@ -21,7 +21,7 @@ def test_sign_in_with_the_link_that_open_opens(hub: HubServer, visitor: Page) ->
 def test_sign_in_with_a_forged_link_says_what_to_do(visitor: Page, watch: Watch) -> None:
     visitor.goto("/login?token=1.2.3")
     expect(visitor.get_by_role("alert")).to_contain_text("hub-callbacks open")
-    watch.forgive(status=401)
+    watch.forgive("status of 401")
 
 
 def test_sign_in_with_a_pasted_key_goes_on_to_the_page_that_was_asked_for(
@@ -40,7 +40,7 @@ def test_sign_in_with_a_wrong_key_says_so(visitor: Page, watch: Watch) -> None:
     visitor.get_by_label("API key").fill("x" * 42)
     visitor.keyboard.press("Enter")
     expect(visitor.get_by_role("alert")).to_contain_text("does not know that key")
-    watch.forgive(status=401)
+    watch.forgive("status of 401")
 
 
 def test_sign_out_closes_every_page(hub: HubServer, page: Page) -> None:

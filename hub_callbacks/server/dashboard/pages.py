@@ -128,6 +128,7 @@ def static(version: str, name: str, render: ThisRenderer) -> Response:
     asset = render.assets.get(version, name)
     if asset is None:
         return Response(status_code=404)
+    # every browser takes gzip; whoever does not is no browser
     cache = f"public, max-age={_ONE_YEAR_S}, immutable"
     headers = {"Content-Encoding": "gzip", "Cache-Control": cache, "X-Content-Type-Options": "nosniff"}
     return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -60,7 +60,7 @@ export function draw(card, rows) {
 const CONFIG = {
   displaylogo: false,
   responsive: true,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+  modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]], // not "Share chart": it sends the data to a cloud
 };
 
 function toTrace({ button, x, y }) {
@@ -96,6 +96,7 @@ function layout(curves) {
     font: { family: style.fontFamily || "system-ui, sans-serif", size: 12, color: colour(style, "--muted") },
     showlegend: false,
     hovermode: "x unified",
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour(style, "--muted"), activecolor: colour(style, "--text") },
     hoverlabel: {
       bgcolor: colour(style, "--surface"),
       bordercolor: colour(style, "--line"),
@@ -107,6 +108,8 @@ function layout(curves) {
       ...axis,
       ...(epochs <= 10 ? { tick0: 1, dtick: 1 } : {}),
       title: { text: "epoch", standoff: 6 },
+      spikecolor: colour(style, "--muted"),
+      spikethickness: 1,
       unifiedhovertitle: { text: "epoch %{x}" },
     },
     yaxis: axis,

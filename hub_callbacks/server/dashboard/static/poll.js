@@ -1,6 +1,6 @@
 // Asks the hub again and again, never while the page is hidden, and says so when the hub does not answer.
 
-const SLOWEST_S = 60; // after this pause a run that has ended is not asked for again
+const SLOWEST_S = 300; // after this pause a run that has ended is not asked for again
 
 /** Call `update` now, and then as long after each reply as it says; it returns {pause_s, is_live}.
  * What has ended is asked for ever more slowly, and once more whenever the reader comes back to the page. */
@@ -9,8 +9,8 @@ export function poll(update) {
   let slower = 1;
 
   async function turn() {
-    clearTimeout(timer);
     const pause_s = await ask();
+    clearTimeout(timer); // of another turn, begun when the reader came back meanwhile
     if (pause_s <= SLOWEST_S && !document.hidden) timer = setTimeout(turn, pause_s * 1000);
   }
 
