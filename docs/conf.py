@@ -10,7 +10,6 @@ from hub_callbacks import __version__
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "hub-callbacks"
-author = "the hub-callbacks authors"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "from_code"]
@@ -30,3 +29,4 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = "hub-callbacks"
+html_show_copyright = False

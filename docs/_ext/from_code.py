@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import Field
 from typing import Any
@@ -47,7 +48,7 @@ def commands_page() -> Iterator[str]:
         context = click.Context(command, info_name=name, parent=parent)
         yield from (f"## `{PROGRAM} {name}`", "", f":::{{program}} {PROGRAM} {name}", ":::", "")
         yield from ("```text", " ".join([context.command_path, *command.collect_usage_pieces(context)]), "```", "")
-        yield from ((command.help or "").replace("\f", ""), "")
+        yield from (inspect.cleandoc(command.help or ""), "")
         for parameter in command.get_params(context):
             yield from _option(parameter, context)
 
