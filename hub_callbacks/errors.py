@@ -7,7 +7,8 @@ The tree::
     ├── IdentifierError          a model identifier is none of the forms that a session takes
     ├── RecordError              a stored record cannot be read back
     ├── OutboxError              the outbox cannot be opened or written
-    │   └── OutboxFullError      a size limit of the outbox or the spool is reached
+    │   ├── OutboxFullError      a size limit of the outbox or the spool is reached
+    │   └── OutboxDamagedError   its file is damaged; it will be set aside when it is opened again
     └── TransportError           a request to the hub failed
         ├── RetryableError       it can heal by itself: try again later
         │   └── UnreachableError no reply came at all
@@ -40,6 +41,10 @@ class OutboxError(HubCallbacksError):
 
 class OutboxFullError(OutboxError):
     """A size limit of the outbox or the spool is reached, or the disk is full."""
+
+
+class OutboxDamagedError(OutboxError):
+    """The outbox's file is damaged: it is set aside, and a new one made, when it is opened again."""
 
 
 class TransportError(HubCallbacksError):

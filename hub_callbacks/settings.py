@@ -39,7 +39,7 @@ def _flag(text: str) -> bool:
     raise ValueError
 
 
-def _seconds(text: str) -> float:
+def _amount(text: str) -> float:
     value = float(text)
     if not math.isfinite(value) or value < 0:
         raise ValueError
@@ -79,7 +79,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 FLAG = Kind(_flag, "true or false")
-SECONDS = Kind(_seconds, "a number of seconds, 0 or more")
+SECONDS = Kind(_amount, "a number of seconds, 0 or more")
+MEGABYTES = Kind(_amount, "a number of megabytes, 0 or more")
 PORT = Kind(_port, "a port from 0 to 65535")
 URL = Kind(_url, "an http:// or https:// URL, or nothing")
 KEY = Kind(_key, "an API key: printable ASCII without spaces")
@@ -138,6 +139,9 @@ class Settings:
     heartbeat_s: float = _row(SECONDS, 300.0, "Seconds between two heartbeats.")
     wait_s: float = _row(
         SECONDS, _default_wait_s, "Longest wait at the end of training for the delivery (3600 on Colab)."
+    )
+    spool_mb: float = _row(
+        MEGABYTES, 20_000.0, "Most disk space for checkpoints that wait for their delivery; a final model always fits."
     )
     block: tuple[str, ...] = _row(NAMES, (), "Plugins that are not loaded, such as `hub`.")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub_callbacks.courier.connections import Connections
 from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
-from hub_callbacks.outbox import Item, Outbox
+from hub_callbacks.outbox import HORIZON_S, Item, Outbox
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.transport import Upload
 
@@ -66,7 +66,8 @@ class Delivery:
             self._outbox.hubs.hold(hub, until=self._clock() + delay_s, reason=str(error))
             self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
         except RetryableError as error:
-            delay_s = self._backoff_s(batch[0].attempts) if error.retry_after_s is None else error.retry_after_s
+            asked_s = self._backoff_s(batch[0].attempts) if error.retry_after_s is None else error.retry_after_s
+            delay_s = min(asked_s, HORIZON_S)
             self._outbox.queue.retry(ids, due_at=self._clock() + delay_s, reason=str(error))
         except (PermanentError, OSError) as error:
             self._refused(batch, str(error))
@@ -125,5 +126,5 @@ def _batches(group: Sequence[Item]) -> list[Sequence[Item]]:
 
 def _discard(spool: Path, batch: Sequence[Item]) -> None:
     for item in batch:
-        if item.file:
+        if item.file and not Path(item.file).is_absolute():  # that one is the trainer's own
             (spool / item.file).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from functools import partial
 from hub_callbacks.courier.connections import Connections
 from hub_callbacks.courier.deliver import Delivery
 from hub_callbacks.courier.watch import Watch
+from hub_callbacks.errors import OutboxDamagedError
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.outbox.spool import sweep
 from hub_callbacks.wire import LocalHub
@@ -38,6 +39,8 @@ class Courier:
         self._folder = folder
         self._local_hub = local_hub
         self._stopping = threading.Event()
+        self._damage: OutboxDamagedError | None = None
+        self._trouble = ""  # what was logged last, so that it is not logged again and again
 
     def run(self) -> None:
         """Work until nothing is queued that could be delivered and no trainer lives, and `LINGER_S` more."""
@@ -56,17 +59,23 @@ class Courier:
         self._supervise(outbox)
         for thread in threads:
             thread.join()
-        outbox.checkpoint()
+        if self._damage:
+            outbox.set_aside(self._damage)
+            self._damage = None
         outbox.close()
 
     def _supervise(self, outbox: Outbox) -> None:
         idle_since = time.monotonic()
-        while time.monotonic() - idle_since < LINGER_S:
-            outbox.checkpoint()
-            if outbox.queue.has_work() or outbox.runs.list(state="running"):
+        while time.monotonic() - idle_since < LINGER_S and outbox.is_current() and not self._damage:
+            if self._guarded(lambda: self._is_needed(outbox)):
                 idle_since = time.monotonic()
             self._stopping.wait(CHECKPOINT_S)
         self._stopping.set()
+
+    @staticmethod
+    def _is_needed(outbox: Outbox) -> bool:
+        outbox.checkpoint()
+        return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
 
     def _work(self, lane: Lane) -> None:
         outbox = Outbox(self._folder)
@@ -76,13 +85,16 @@ class Courier:
                 self._stopping.wait(POLL_S)
         outbox.close()
 
-    @staticmethod
-    def _guarded(step: Callable[[], bool]) -> bool:
+    def _guarded(self, step: Callable[[], bool]) -> bool:
         try:
             return step()
-        except Exception:  # guard: one bad item or moment must not end the deliveries
-            logger.exception("%s goes on after an error", threading.current_thread().name)
-            return False
+        except OutboxDamagedError as error:
+            self._damage = error
+        except Exception as error:  # guard: one bad item or moment must not end the deliveries
+            if str(error) != self._trouble:
+                logger.exception("%s goes on after an error", threading.current_thread().name)
+            self._trouble = str(error)
+        return False
 
 
 def _deliver(outbox: Outbox, delivery: Delivery, *, files: bool, limit: int) -> bool:

@@ -2,6 +2,7 @@
 
 from hub_callbacks.outbox.folder import OutboxFolder
 from hub_callbacks.outbox.outbox import Outbox
+from hub_callbacks.outbox.queue import HORIZON_S
 from hub_callbacks.outbox.rows import Hub, Item, RunStatus
 
-__all__ = ["Hub", "Item", "Outbox", "OutboxFolder", "RunStatus"]
+__all__ = ["HORIZON_S", "Hub", "Item", "Outbox", "OutboxFolder", "RunStatus"]

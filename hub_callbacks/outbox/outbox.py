@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub_callbacks.errors import OutboxDamagedError
 from hub_callbacks.outbox.folder import OutboxFolder
 from hub_callbacks.outbox.hubs import Hubs
 from hub_callbacks.outbox.queue import Queue
@@ -30,6 +31,14 @@ class Outbox:
         self.queue = Queue(self._database)
         self.hubs = Hubs(self._database)
         self.runs = Runs(self._database, hubs=self.hubs, queue=self.queue)
+
+    def is_current(self) -> bool:
+        """Whether this is still the outbox of its folder: another process may have set it aside as damaged."""
+        return self._database.is_current()
+
+    def set_aside(self, error: OutboxDamagedError) -> None:
+        """Put the damaged file out of the way, under a name that says so; this connection is closed."""
+        self._database.set_aside(str(error))
 
     def checkpoint(self) -> None:
         """Move what is committed from the WAL into the file and fsync both: safe from a power cut from now on."""

@@ -9,6 +9,9 @@ from hub_callbacks.outbox.rows import Hub, Item
 from hub_callbacks.outbox.schema import Database
 from hub_callbacks.records import Checkpoint, Metrics, Record, from_json, to_json
 
+# No pause is longer: a time further ahead was written before the clock was set back, and is over.
+HORIZON_S = 900.0
+
 
 class Queue:
     """The items of one outbox.
@@ -32,7 +35,7 @@ class Queue:
         Args:
             run_id: The run that says it.
             record: What it says.
-            due_at: Unix time from which it may be delivered.
+            due_at: Unix time from which it may be delivered, at most `HORIZON_S` ahead.
             file: Name of its copy in the spool.
         """
         epoch = record.epoch if isinstance(record, (Metrics, Checkpoint)) else None
@@ -43,18 +46,45 @@ class Queue:
         """Let everything of the run that was never tried be delivered from now on."""
         self._database.execute(self._MAKE_DUE, (now, run_id, now))
 
-    def supersede(self, run_id: str, now: float) -> list[str]:
-        """Drop the run's periodic checkpoints that nobody has begun to send; their names in the spool."""
+    def supersede(self, run_id: str, record: Checkpoint, *, file: str) -> list[str]:
+        """Queue a periodic checkpoint in place of those of its run that nobody has begun to send.
+
+        Returns:
+            Their names in the spool.
+        """
         with self._database.transaction():
-            rows = self._database.rows(self._SUPERSEDED, (run_id, now))
+            rows = self._database.rows(self._SUPERSEDED, (run_id, record.recorded_at))
             self._settle([row["id"] for row in rows], "dropped", "superseded by a newer checkpoint")
+            self.put(run_id, record, due_at=record.recorded_at, file=file)
         return [row["file"] for row in rows]
+
+    _PERIODIC = """
+        SELECT id, file FROM items WHERE kind = 'checkpoint' AND state = 'queued' AND leased_until <= ?
+        AND NOT json_extract(body, '$.is_final') ORDER BY id LIMIT 1
+    """
+    _DROP = """
+        INSERT INTO items (run_id, kind, epoch, body, size_bytes, due_at, state, reason)
+        VALUES (?, ?, ?, ?, ?, ?, 'dropped', ?)
+    """
+
+    def drop_oldest_periodic(self, now: float, reason: str) -> str | None:
+        """Drop the oldest periodic checkpoint, of any run, that nobody has begun to send; its name in the spool."""
+        with self._database.transaction():
+            rows = self._database.rows(self._PERIODIC, (now,))
+            self._settle([row["id"] for row in rows], "dropped", reason)
+        return rows[0]["file"] if rows else None
+
+    def count_dropped(self, run_id: str, record: Checkpoint, reason: str) -> None:
+        """Keep count of a checkpoint that could not be taken in, with the reason."""
+        values = (run_id, record.kind, record.epoch, to_json(record), record.size_bytes, record.recorded_at, reason)
+        self._database.execute(self._DROP, values)
 
     _LEASABLE = """
         SELECT items.id, run_id, remote_id, kind, body, file, attempts,
             api_url, web_url, api_key, paused, retry_at, trouble
         FROM items JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
-        WHERE items.state = 'queued' AND due_at <= :now AND leased_until <= :now AND paused = '' AND retry_at <= :now
+        WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
+            AND (due_at <= :now OR due_at > :horizon) AND (retry_at <= :now OR retry_at > :horizon)
             AND (kind = 'run_started' OR remote_id IS NOT NULL) AND (kind = 'checkpoint') = :files
         ORDER BY items.id LIMIT :limit
     """
@@ -69,7 +99,7 @@ class Queue:
             now: Unix time.
             lease_s: Seconds after which an item that was neither acknowledged, retried nor buried is due again.
         """
-        values = {"now": now, "files": files, "limit": limit}
+        values = {"now": now, "horizon": now + HORIZON_S, "files": files, "limit": limit}
         if not self._database.rows(self._LEASABLE, values):  # looking takes no write lock
             return []
         with self._database.transaction():

@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hub_callbacks.errors import OutboxError, OutboxFullError
+from hub_callbacks.errors import OutboxDamagedError, OutboxError, OutboxFullError
+from hub_callbacks.outbox.filesystem import is_on_network
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 2.0  # a writer holds the lock for well under a millisecond; this is for a starved machine
+
+_WAL = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=0")
+_ROLLBACK = ("journal_mode=TRUNCATE", "synchronous=FULL")
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 Values: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
 
@@ -66,6 +75,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX items_queued ON items (due_at) WHERE state = 'queued'",
         "CREATE INDEX items_by_run ON items (run_id, kind, epoch)",
     ),
+    (
+        "ALTER TABLE items ADD COLUMN upload_url TEXT NOT NULL DEFAULT ''",  # of an upload that can be continued
+        "ALTER TABLE runs ADD COLUMN stop_reason TEXT NOT NULL DEFAULT ''",  # set when the hub asks to stop
+    ),
 )
 
 
@@ -74,29 +87,58 @@ class Database:
 
     Journal: WAL with ``synchronous=NORMAL`` (https://www.sqlite.org/pragma.html#pragma_synchronous): a commit is safe
     from the death of the process at once, and from a power cut when the courier has checkpointed. Automatic
-    checkpoints are off, since they would fsync in the trainer.
+    checkpoints are off, since they would fsync in the trainer. On a network file system: a rollback journal and
+    ``synchronous=FULL``, every commit safe at once.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, made and brought up to date where needed.
+        """Open the file, made and brought up to date where needed; a damaged one is set aside, and a new one made.
 
         Raises:
             OutboxError: The file cannot be opened, or a newer version of hub-callbacks made it.
         """
         self.path = path
-        with mapped(path):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._open()
+        except OutboxDamagedError as error:
+            self.set_aside(str(error))
+            self._open()
+
+    def _open(self) -> None:
+        with mapped(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with contextlib.suppress(FileExistsError):
                 # Never opened when it is there: to close a descriptor of it would drop the locks that this process'
                 # other connections hold on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=0", "foreign_keys=ON"):
+            journal = _ROLLBACK if is_on_network(self.path.parent) else _WAL
+            for pragma in (*journal, "foreign_keys=ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
+            self._inode = self.path.stat().st_ino
         self._migrate()
+        self.rows("SELECT 1 FROM items, runs, hubs LIMIT 1")
+
+    def is_current(self) -> bool:
+        """Whether the open file is still the outbox: another process may have set it aside."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def set_aside(self, reason: str) -> None:
+        """Rename the file with its journals, so that it can be looked at later; the next opening makes a new one."""
+        self.close()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        with mapped(self.path):
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                part = self.path.with_name(self.path.name + suffix)
+                if part.exists():
+                    part.replace(aside.with_name(aside.name + suffix))
+        logger.warning("%s It is set aside as %s; recording goes on in a new one.", reason, aside)
 
     def execute(self, statement: str, values: Values = ()) -> int:
         """Run one statement, committed on return unless a `transaction` is open; the number of rows that it changed."""
@@ -148,12 +190,20 @@ def mapped(path: Path) -> Iterator[None]:
     """Turn SQLite's and the system's errors into ours.
 
     Raises:
-        OutboxFullError: The disk is full.
+        OutboxFullError: The disk, the quota or the largest allowed file size is used up.
+        OutboxDamagedError: SQLite finds the file damaged.
         OutboxError: Anything else.
     """
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        is_full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(error, "errno", 0) == errno.ENOSPC
-        kind = OutboxFullError if is_full else OutboxError
-        raise kind(f"The outbox {str(path)!r} cannot be used: {error}.") from error
+        raise _kind(error)(f"The outbox {str(path)!r} cannot be used: {error}.") from error
+
+
+def _kind(error: Exception) -> type[OutboxError]:
+    # By message: `sqlite_errorname` came with Python 3.11.
+    if getattr(error, "errno", 0) in _FULL or "disk is full" in str(error):
+        return OutboxFullError
+    if "malformed" in str(error) or "not a database" in str(error):
+        return OutboxDamagedError
+    return OutboxError

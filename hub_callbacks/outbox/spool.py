@@ -40,6 +40,11 @@ def copy_in(source: Path, spool: Path) -> Path:
     return target
 
 
+def size_bytes(spool: Path) -> int:
+    """Bytes that the copies in the spool take."""
+    return sum(path.stat().st_size for path in spool.iterdir()) if spool.is_dir() else 0
+
+
 def sweep(spool: Path, known: set[str], *, older_than: float) -> int:
     """Delete files that no item names and that are older than a Unix time, left by a trainer's death; count them."""
     if not spool.is_dir():

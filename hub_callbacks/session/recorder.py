@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock
 
 from hub_callbacks.courier.process import start as start_courier
-from hub_callbacks.errors import OutboxError
+from hub_callbacks.errors import OutboxDamagedError, OutboxError, OutboxFullError
 from hub_callbacks.outbox import Hub, Outbox, OutboxFolder, RunStatus
-from hub_callbacks.outbox.spool import copy_in
+from hub_callbacks.outbox.spool import copy_in, size_bytes
 from hub_callbacks.records import Checkpoint, Record, RunFinished, RunStarted
 from hub_callbacks.settings import Settings
 
@@ -30,34 +30,51 @@ class Recorder:
     Args:
         run_id: The run.
         settings: Where the outbox lies.
+        hub: Where the run is delivered.
     """
 
-    def __init__(self, run_id: str, settings: Settings) -> None:
+    def __init__(self, run_id: str, settings: Settings, hub: Hub) -> None:
         self._run_id = run_id
         self._settings = settings
+        self._hub = hub
         self._folder = OutboxFolder.under(settings.data_dir)
         self._outbox = Outbox(self._folder)
+        self._started: RunStarted | None = None
         lock = self._folder.run_lock(run_id)
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(lock, timeout=_LOCK_TIMEOUT_S, thread_local=False)
 
-    def start(self, record: RunStarted, *, hub: Hub, heartbeat_s: float) -> None:
+    def start(self, record: RunStarted) -> None:
         """Begin the run, or continue it, and see that a courier is at work."""
         self._lock.acquire()
-        self._outbox.runs.start(self._run_id, record, hub=hub, heartbeat_s=heartbeat_s)
+        self._started = record
+        self._insist(self._start)
         start_courier(self._settings)
 
-    def put(self, record: Record, *, due_at: float) -> None:
-        """Queue a record."""
-        self._outbox.queue.put(self._run_id, record, due_at=due_at)
+    def put(self, record: Record, *, due_at: float, file: str = "") -> None:
+        """Queue a record, with the name of its copy in the spool."""
+        self._insist(lambda: self._outbox.queue.put(self._run_id, record, due_at=due_at, file=file))
 
     def put_checkpoint(self, record: Checkpoint, source: Path) -> None:
-        """Copy a checkpoint and queue it; a periodic one supersedes older ones that are not on their way."""
-        copy = copy_in(source, self._folder.spool)
-        superseded = [] if record.is_final else self._outbox.queue.supersede(self._run_id, record.recorded_at)
-        self._outbox.queue.put(self._run_id, record, due_at=record.recorded_at, file=copy.name)
-        for name in superseded:
-            (self._folder.spool / name).unlink(missing_ok=True)
+        """Copy a checkpoint and queue it; a periodic one supersedes older ones that are not on their way.
+
+        A final model that no copy can be made of is delivered from where it lies.
+
+        Raises:
+            OutboxFullError: There is no room for a periodic checkpoint. The drop is counted.
+            OutboxError: It cannot be read or queued.
+        """
+        try:
+            file = self._copy(record, source)
+        except OutboxFullError as error:
+            if not record.is_final:
+                self._outbox.queue.count_dropped(self._run_id, record, str(error))
+                raise
+            file = str(source.absolute())  # the training is over: nobody rewrites it
+        if record.is_final:
+            self.put(record, due_at=record.recorded_at, file=file)
+        else:
+            self._insist(lambda: self._discard(self._outbox.queue.supersede(self._run_id, record, file=file)))
 
     def make_due(self, now: float) -> None:
         """Let everything that waits for its time be delivered."""
@@ -65,7 +82,7 @@ class Recorder:
 
     def finish(self, record: RunFinished) -> None:
         """Record the end, free the lock, and see that a courier is at work on what is left."""
-        self._outbox.runs.finish(self._run_id, record)
+        self._insist(lambda: self._outbox.runs.finish(self._run_id, record))
         self._lock.release()
         start_courier(self._settings)
 
@@ -82,6 +99,51 @@ class Recorder:
         while (status := self.status()).pending and time.monotonic() < give_up_at:
             yield status
             time.sleep(_POLL_S)
+
+    def _start(self) -> None:
+        if self._started:
+            heartbeat_s = self._settings.heartbeat_s
+            self._outbox.runs.start(self._run_id, self._started, hub=self._hub, heartbeat_s=heartbeat_s)
+
+    def _insist(self, action: Callable[[], object]) -> None:
+        """Do it, if need be in a new outbox: the present one may be damaged, or set aside by another process."""
+        try:
+            if not self._outbox.is_current():
+                self._reopen()
+            action()
+        except OutboxDamagedError as error:
+            self._outbox.set_aside(error)
+            self._reopen()
+            action()
+
+    def _reopen(self) -> None:
+        self._outbox = Outbox(self._folder)
+        self._start()
+
+    def _copy(self, record: Checkpoint, source: Path) -> str:
+        """Copy into the spool, dropping periodic checkpoints, oldest first, until it fits; the copy's name.
+
+        Raises:
+            OutboxFullError: It does not fit even so.
+        """
+        try:
+            if not record.is_final:
+                self._check_limit(record.size_bytes)
+            return copy_in(source, self._folder.spool).name
+        except OutboxFullError as error:
+            dropped = self._outbox.queue.drop_oldest_periodic(record.recorded_at, str(error))
+            if dropped is None:
+                raise
+            self._discard([dropped])
+            return self._copy(record, source)
+
+    def _check_limit(self, more_bytes: int) -> None:
+        if size_bytes(self._folder.spool) + more_bytes > self._settings.spool_mb * 1e6:
+            raise OutboxFullError(f"The spool's limit is reached: {self._settings.spool_mb:g} MB (setting spool_mb).")
+
+    def _discard(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self._folder.spool / name).unlink(missing_ok=True)
 
 
 def checkpoint_file(weights: Path, *, final: bool) -> Path | None:

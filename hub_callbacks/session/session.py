@@ -13,7 +13,7 @@ from typing import Any
 from hub_callbacks import wire
 from hub_callbacks.courier import local_hub
 from hub_callbacks.errors import HubCallbacksError, IdentifierError
-from hub_callbacks.outbox import Hub, RunStatus
+from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
 from hub_callbacks.records import Checkpoint, End, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.session.identifier import parse
 from hub_callbacks.session.plan import plan
@@ -130,9 +130,9 @@ class HUBTrainingSession:
         """
         self.model_id = run_id or wire.new_id()
         self.model_url = self._web_root() + wire.page(self.model_id)
-        self._recorder = Recorder(self.model_id, self.settings)
         hub = Hub(api_url=self.settings.api_url, web_url=self.settings.web_url, api_key=self._api_key)
-        self._recorder.start(record, hub=hub, heartbeat_s=self.rate_limits["heartbeat"])
+        self._recorder = Recorder(self.model_id, self.settings, hub)
+        self._recorder.start(record)
         self.alive = True
 
     def start_timers(self) -> None:
@@ -151,7 +151,7 @@ class HUBTrainingSession:
         self.metrics_upload_failed_queue[epoch] = row
         for waiting, text in list(self.metrics_upload_failed_queue.items()):
             record = Metrics(epoch=waiting, values=json.loads(text), recorded_at=time.time())
-            self._run.put(record, due_at=record.recorded_at + self.rate_limits["metrics"])
+            self._run.put(record, due_at=record.recorded_at + min(self.rate_limits["metrics"], HORIZON_S))
             del self.metrics_upload_failed_queue[waiting]
         if self._is_due("metrics"):
             self.upload_metrics()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub_callbacks.errors import OutboxError
+from hub_callbacks.errors import OutboxDamagedError, OutboxError
 from hub_callbacks.outbox import Hub, Item, Outbox, OutboxFolder
+from hub_callbacks.outbox.filesystem import is_on_network
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted
 
 RUN = "r" * 20
@@ -132,8 +133,8 @@ def test_newer_checkpoint_supersedes_older_ones_but_not_one_under_way_nor_the_fi
         created.queue.put(RUN, checkpoint(epoch), due_at=epoch, file=name)
     created.queue.put(RUN, checkpoint(2, is_final=True), due_at=9, file="final.pt")
     lease(created, files=True, now=0, limit=1)
-    assert created.queue.supersede(RUN, 1.0) == ["old.pt"]
-    assert created.queue.spooled() == {"sent.pt", "final.pt"}
+    assert created.queue.supersede(RUN, checkpoint(3), file="new.pt") == ["old.pt"]
+    assert created.queue.spooled() == {"sent.pt", "final.pt", "new.pt"}
     assert created.runs.list()[0].dropped == (("checkpoint", "superseded by a newer checkpoint"),)
 
 
@@ -207,3 +208,55 @@ def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(OutboxError, match="data"):
         Outbox(OutboxFolder(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all" * 300, b""])
+def test_damaged_outbox_is_set_aside_and_recording_goes_on(
+    created: Outbox, folder: OutboxFolder, caplog: pytest.LogCaptureFixture, damage: bytes
+) -> None:
+    created.close()
+    folder.database.write_bytes(damage)
+    again = Outbox(folder)
+    again.runs.start(RUN, STARTED, hub=Hub(), heartbeat_s=300)
+    assert again.queue.pending() == 1
+    again.close()
+    if damage:
+        (aside,) = folder.path.glob("outbox.db.damaged-*")
+        assert aside.read_bytes() == damage
+        assert str(aside) in caplog.text
+
+
+def test_outbox_notices_that_it_was_set_aside_by_another(created: Outbox, folder: OutboxFolder) -> None:
+    assert created.is_current()
+    Outbox(folder).set_aside(OutboxDamagedError("malformed"))
+    assert not created.is_current()
+
+
+def test_clock_set_back_does_not_hold_deliveries_back(created: Outbox) -> None:
+    created.queue.put(RUN, metrics(0), due_at=4000.0)
+    assert lease(created, now=3600.0) == []
+    assert len(lease(created, now=400.0)) == 1  # an hour earlier: nothing waits that long
+
+
+def test_oldest_periodic_checkpoint_makes_room_and_the_final_stays(created: Outbox) -> None:
+    created.queue.put(RUN, checkpoint(1, is_final=True), due_at=0, file="final.pt")
+    created.queue.put(RUN, checkpoint(2), due_at=0, file="periodic.pt")
+    assert created.queue.drop_oldest_periodic(1.0, "no room") == "periodic.pt"
+    assert created.queue.drop_oldest_periodic(1.0, "no room") is None
+    assert created.runs.list()[0].dropped == (("checkpoint", "no room"),)
+
+
+@pytest.mark.parametrize(
+    ("folder_path", "is_network"),
+    [("/home/user/data", False), ("/mnt/team/data", True), ("/mnt/my disk/x", True), ("/mnt/teammate", False)],
+)
+def test_network_file_systems_are_told_by_the_mount_table(tmp_path: Path, folder_path: str, is_network: bool) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda1 / ext4 rw 0 0\nserver:/team /mnt/team nfs4 rw 0 0\nuser@host: /mnt/my\\040disk fuse.sshfs rw 0 0\n"
+    )
+    assert is_on_network(Path(folder_path), mounts=mounts) is is_network
+
+
+def test_without_a_mount_table_nothing_is_a_network(tmp_path: Path) -> None:
+    assert not is_on_network(Path("/mnt"), mounts=tmp_path / "missing")

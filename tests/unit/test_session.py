@@ -11,7 +11,14 @@ import pytest
 from filelock import FileLock, Timeout
 
 from hub_callbacks import wire
-from hub_callbacks.errors import HubCallbacksError, IdentifierError, OutboxError, RetryableError
+from hub_callbacks.errors import (
+    HubCallbacksError,
+    IdentifierError,
+    OutboxDamagedError,
+    OutboxError,
+    OutboxFullError,
+    RetryableError,
+)
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.records import Metrics, RunStarted
 from hub_callbacks.session import HUBTrainingSession
@@ -188,6 +195,32 @@ def test_newer_periodic_checkpoint_replaces_the_older_one(
     session.upload_model(5, weights)
     assert [path.read_bytes() for path in folder.spool.iterdir()] == [b"PK newer"]
     assert session.status().checkpoints_pending == 1
+
+
+def test_periodic_checkpoint_over_the_spools_limit_is_dropped_and_counted(
+    session: HUBTrainingSession, weights: Path
+) -> None:
+    object.__setattr__(session.settings, "spool_mb", 0.0)
+    with pytest.raises(OutboxFullError, match="spool_mb"):
+        session.upload_model(4, weights)
+    ((kind, reason),) = session.status().dropped
+    assert kind == "checkpoint"
+    assert "spool_mb" in reason
+
+
+def test_final_model_is_taken_whatever_the_limit(session: HUBTrainingSession, weights: Path) -> None:
+    object.__setattr__(session.settings, "spool_mb", 0.0)
+    session.upload_model(4, weights, final=True)
+    assert (session.status().checkpoints_pending, session.status().dropped) == (1, ())
+
+
+def test_recording_goes_on_when_the_outbox_is_damaged(
+    session: HUBTrainingSession, folder: OutboxFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    Outbox(folder).set_aside(OutboxDamagedError("malformed"))
+    session.record_metrics(0, {"loss": 0.5})
+    assert session.status().epochs_recorded == 1
+    assert "set aside" in caplog.text
 
 
 def test_last_stands_in_for_a_missing_best_with_a_warning(
