@@ -13,7 +13,7 @@ import time
 import venv
 from pathlib import Path
 
-LIMIT_MS = 0.7  # docs/explanation/discovery.md
+LIMIT_MS = 0.7  # every start of every Python process of the environment pays it
 SOURCE = Path(__file__).parents[2]
 
 
@@ -22,10 +22,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        without, with_plugin = (environment(Path(folder) / name) for name in ("without", "with"))
+        without, with_any, with_plugin = (environment(Path(folder) / name) for name in ("without", "any", "with"))
+        (site_of(with_any) / "any.pth").write_text("import sys\n")
         install(with_plugin)
-        times = measure([without, with_plugin], rounds=rounds)
-    show(times[0], times[1], rounds=rounds)
+        times = measure([without, with_any, with_plugin], rounds=rounds)
+    show([statistics.median(taken) for taken in times], rounds=rounds)
 
 
 def environment(folder: Path) -> Path:
@@ -33,9 +34,13 @@ def environment(folder: Path) -> Path:
     return folder
 
 
+def site_of(environment: Path) -> Path:
+    return next(environment.glob("lib/python*/site-packages"))
+
+
 def install(environment: Path) -> None:
     """As pip does: the package, compiled, and the trigger."""
-    (site,) = environment.glob("lib/python*/site-packages")
+    site = site_of(environment)
     shutil.copytree(SOURCE / "hub_callbacks", site / "hub_callbacks", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SOURCE / "hub_callbacks.pth", site)
     compileall.compile_dir(site / "hub_callbacks", quiet=2)
@@ -56,16 +61,16 @@ def start(python: Path) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def show(without: list[float], with_plugin: list[float], *, rounds: int) -> None:
-    before, after = statistics.median(without), statistics.median(with_plugin)
+def show(medians: list[float], *, rounds: int) -> None:
+    without, with_any, with_plugin = medians
     lines = [
         f"Interpreter start, medians of {rounds}, Python {sys.version.split()[0]}",
-        f"  without the plugin  {before:7.2f} ms",
-        f"  with the plugin     {after:7.2f} ms",
-        f"  difference          {after - before:+7.2f} ms  (limit {LIMIT_MS})",
+        f"  in an empty environment   {without:7.2f} ms",
+        f"  with any other .pth file  {with_any:7.2f} ms  {with_any - without:+.2f}: CPython's own part, paid once",
+        f"  with the plugin           {with_plugin:7.2f} ms  {with_plugin - without:+.2f}, limit {LIMIT_MS}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
-    sys.exit(after - before > LIMIT_MS)
+    sys.exit(with_plugin - without > LIMIT_MS)
 
 
 if __name__ == "__main__":
