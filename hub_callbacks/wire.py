@@ -6,11 +6,13 @@ JSON reply is an `Envelope`. What we add is named by the `FEATURES` that ``GET /
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import secrets
 import string
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -29,10 +31,24 @@ AUTH = "/v1/auth"
 SIGN_IN = "/v1/auth/browser"
 MODELS = "/v1/models"
 
-Feature = Literal["proposed-ids", "run-state", "sha256", "summary"]
+Feature = Literal["commands", "proposed-ids", "run-state", "sha256", "summary", "tus"]
 FEATURES: tuple[Feature, ...] = ("proposed-ids", "run-state", "sha256", "summary")
 
-RunState = Literal["running", "silent", "finished", "stopped", "failed", "crashed"]
+RunState = Literal["running", "silent", "finished", "stopped", "failed", "crashed"]  # what a client may report
+JudgedState = Literal["new", "running", "silent", "stalled", "finished", "stopped", "failed", "crashed"]
+
+# tus 1.0.0 (tus.io/protocols/resumable-upload), feature "tus"
+TUS_VERSION = "1.0.0"
+TUS_CHUNK_BYTES = 8 << 20  # of one PATCH: what a break costs at most, and enough that the request costs next to nothing
+TUS_CONTENT_TYPE = "application/offset+octet-stream"
+TUS_CHECKSUM = "sha256"
+TUS_RESUMABLE_HEADER = "Tus-Resumable"
+UPLOAD_CHECKSUM_HEADER = "Upload-Checksum"
+UPLOAD_EXPIRES_HEADER = "Upload-Expires"
+UPLOAD_LENGTH_HEADER = "Upload-Length"
+UPLOAD_METADATA_HEADER = "Upload-Metadata"
+UPLOAD_OFFSET_HEADER = "Upload-Offset"
+TUS_CHECKSUM_MISMATCH = 460  # a status of tus' own
 
 
 def model(model_id: str) -> str:
@@ -48,6 +64,21 @@ def metrics(model_id: str) -> str:
 def upload(model_id: str) -> str:
     """Path that takes a model's checkpoints: POST, multipart."""
     return f"{MODELS}/{model_id}/upload"
+
+
+def uploads(model_id: str) -> str:
+    """Path that makes a tus upload of a model's checkpoint: POST (feature ``tus``); its ``Location`` takes the rest."""
+    return f"{MODELS}/{model_id}/uploads"
+
+
+def checkpoints(model_id: str) -> str:
+    """Path of a model's published checkpoints: GET, a list of `Stored`."""
+    return f"{MODELS}/{model_id}/checkpoints"
+
+
+def commands(model_id: str) -> str:
+    """Path that takes commands for a model's trainer: POST of `CommandBody` (feature ``commands``)."""
+    return f"{MODELS}/{model_id}/commands"
 
 
 def state(model_id: str) -> str:
@@ -130,6 +161,59 @@ class HeartbeatBody(TypedDict):
     agentId: str | None
 
 
+class CommandBody(TypedDict):
+    """Body of ``POST /v1/models/{id}/commands``: stop after the current epoch."""
+
+    command: Literal["stop"]
+
+
+class Command(TypedDict):
+    """What the trainer is to do, and who wants it."""
+
+    command: Literal["stop"]
+    reason: str
+
+
+class HeartbeatReply(TypedDict):
+    """Data of the reply to a heartbeat: the id to send next time, in how many seconds, and what to do meanwhile.
+
+    A command is in every reply until the run ends or starts anew.
+    """
+
+    agentId: str
+    interval: float
+    commands: list[Command]
+
+
+class Stored(TypedDict):
+    """A published checkpoint; ``url`` gives its bytes to anyone, for a day."""
+
+    id: str
+    filename: str
+    epoch: int
+    isBest: bool
+    isFinal: bool
+    map: float
+    sizeBytes: int
+    sha256: str
+    createdAt: float
+    url: str
+
+
+class UploadMetadata(TypedDict, total=False):
+    """What the ``Upload-Metadata`` of a checkpoint says; the fields of the multipart form under the same names.
+
+    Every value is text: ``type`` is ``epoch`` or ``final``, ``isBest`` is ``True`` or ``False``.
+    """
+
+    filename: str
+    epoch: str
+    type: str
+    isBest: str
+    map: str
+    sha256: str
+
+
 class StateBody(TypedDict, total=False):
     """Body of ``POST /v1/models/{id}/state``: how a run stands, why, and since when (Unix time, seconds)."""
 
@@ -151,6 +235,29 @@ def new_key() -> str:
 def is_id(text: str) -> bool:
     """Whether the text has the form of a model ID."""
     return re.fullmatch(ID_PATTERN, text) is not None
+
+
+def upload_metadata(fields: Mapping[str, object]) -> str:
+    """The value of an ``Upload-Metadata`` header: names in the clear, values as Base64."""
+    return ",".join(f"{name} {base64.b64encode(str(value).encode()).decode()}" for name, value in fields.items())
+
+
+def parse_upload_metadata(header: str) -> dict[str, str]:
+    """What `upload_metadata` wrote.
+
+    Raises:
+        ValueError: The header is malformed.
+    """
+    pairs = (pair.strip().partition(" ") for pair in header.split(",") if pair.strip())
+    try:
+        return {name: base64.b64decode(value.strip(), validate=True).decode() for name, _, value in pairs}
+    except ValueError as error:
+        raise ValueError(f"{header[:200]!r} is no Upload-Metadata: {error}") from error
+
+
+def upload_checksum(digest: bytes) -> str:
+    """The value of an ``Upload-Checksum`` header: the SHA-256 of one PATCH's bytes."""
+    return f"{TUS_CHECKSUM} {base64.b64encode(digest).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hub_callbacks import wire
 
 
@@ -25,3 +27,20 @@ def test_half_a_local_hub_note_is_none(tmp_path: Path) -> None:
     wire.LocalHub(url="http://127.0.0.1:8420", key="k", pid=1).write(tmp_path)
     wire.LocalHub.path(tmp_path).write_text('{"url": "http')
     assert wire.LocalHub.read(tmp_path) is None
+
+
+def test_upload_metadata_comes_back_as_it_was_given() -> None:
+    header = wire.upload_metadata({"filename": "last.pt", "epoch": 3, "isBest": True, "note": "ü"})
+    assert header.startswith("filename bGFzdC5wdA==,epoch Mw==,")
+    assert wire.parse_upload_metadata(header) == {"filename": "last.pt", "epoch": "3", "isBest": "True", "note": "ü"}
+
+
+def test_upload_metadata_may_be_empty_or_hold_a_name_alone() -> None:
+    assert wire.parse_upload_metadata("") == {}
+    assert wire.parse_upload_metadata("flag , epoch Mw==") == {"flag": "", "epoch": "3"}
+
+
+@pytest.mark.parametrize("header", ["epoch 3", "epoch \u00e9", "epoch /w=="])
+def test_upload_metadata_that_is_malformed_is_refused(header: str) -> None:
+    with pytest.raises(ValueError, match="Upload-Metadata"):
+        wire.parse_upload_metadata(header)
