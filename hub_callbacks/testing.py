@@ -106,6 +106,7 @@ class StubTrainer:
         self.metrics = {**dict.fromkeys(METRICS, 0.9 * progress), **{f"val/{name}": 2.1 - progress for name in LOSSES}}
         self.fitness = 0.9 * progress
         self.best_fitness = max(self.best_fitness or 0.0, self.fitness)
+        self.write_results()
         self.write_checkpoint(self.last)
         if self.best_fitness == self.fitness:
             self.write_checkpoint(self.best)
@@ -124,6 +125,14 @@ class StubTrainer:
     def label_loss_items(self, loss_items: Mapping[str, float], prefix: str = "train") -> dict[str, float]:
         """The losses by their labels."""
         return {f"{prefix}/{name}": round(value, 5) for name, value in loss_items.items()}
+
+    def write_results(self) -> None:
+        """Append the epoch to results.csv; its epochs count from 1."""
+        values = {**self.label_loss_items(self.tloss), **(self.metrics or {}), **self.lr}
+        row = {"epoch": self.epoch + 1, **{name: value for name, value in values.items() if isinstance(value, float)}}
+        header = "" if self.csv.exists() else ",".join(row) + "\n"
+        with self.csv.open("a", encoding="utf-8") as file:
+            file.write(header + ",".join(f"{value:.6g}" for value in row.values()) + "\n")
 
     def write_checkpoint(self, path: Path) -> None:
         """Write a checkpoint as torch does, a zip file, in place; its bytes differ from epoch to epoch."""

@@ -102,6 +102,9 @@ def on_fit_epoch_end(trainer: TrainerView) -> None:
     if trainer.epoch == 0:
         row |= _model_info(trainer)
     run.session.record_metrics(trainer.epoch, row)
+    if reason := run.session.stop_reason():
+        trainer.stop = True
+        logger.info("HUB: Stopping after this epoch: %s", reason)
 
 
 @hookimpl
@@ -118,9 +121,11 @@ def on_train_end(trainer: TrainerView) -> None:
     """Queue the final model, record the end, and wait a while for the receipt."""
     if run := _runs.pop(trainer, None):
         try:
+            _fill_gaps(trainer, run.session)
             run.session.upload_model(trainer.epoch, trainer.best, map=view.final_map(trainer), final=True)
         finally:
-            run.session.finish()
+            reason = run.session.stop_reason()
+            run.session.finish("stopped" if reason else "finished", reason)
         show_delivery(run.session)
 
 
@@ -147,6 +152,13 @@ callbacks: dict[str, Callable[..., None]] = {
         teardown,
     )
 }
+
+
+def _fill_gaps(trainer: TrainerView, session: HUBTrainingSession) -> None:
+    """Record the epochs that results.csv has and we have not: of a damaged outbox, or from before we were there."""
+    noted = view.results(trainer)
+    for epoch in sorted(noted.keys() - session.epochs_recorded()):
+        session.record_metrics(epoch, noted[epoch])
 
 
 def _resumed_id(trainer: TrainerView) -> str | None:

@@ -5,6 +5,7 @@ The attributes, and from which event on they are there: `hub_callbacks.hookspecs
 
 from __future__ import annotations
 
+import csv
 import json
 import platform
 import sys
@@ -41,6 +42,17 @@ def epoch_row(trainer: TrainerView) -> dict[str, float]:
     """The epoch's row: training losses, validation metrics, learning rates; what is not a number is left out."""
     losses = trainer.label_loss_items(trainer.tloss, prefix="train") if trainer.tloss is not None else {}
     return plain({**losses, **(trainer.metrics or {}), **(getattr(trainer, "lr", None) or {})})
+
+
+def results(trainer: TrainerView) -> dict[int, dict[str, float]]:
+    """What Ultralytics itself has noted in results.csv: epoch, 0-based, to its row; nothing when there is no file."""
+    try:
+        with Path(trainer.csv).open(encoding="utf-8", newline="") as file:
+            rows = [plain(row) for row in csv.DictReader(file, skipinitialspace=True)]
+    except (OSError, AttributeError):
+        return {}
+    stripped = [{name.strip(): value for name, value in row.items()} for row in rows]
+    return {int(row.pop("epoch")) - 1: row for row in stripped if "epoch" in row}
 
 
 def model_info(trainer: TrainerView) -> dict[str, float]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,55 +19,66 @@ from hub_callbacks.transport import HubApi
 from hub_callbacks.wire import LocalHub, page
 
 _POLL_S = 0.1
+_WATCH_S = 1.0
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status_command(as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
+def status_command(as_json: bool, watch: bool) -> None:
     """Show every recorded run: how it stands, and what the hub has acknowledged of it."""
     settings = Settings.load()
-    report = describe(settings)
-    if as_json:
-        click.echo(json.dumps(report))
-        return
-    for run in report["runs"]:
-        _print(run)
-    if not report["runs"]:
-        click.echo("No run is recorded here yet. Train a model, or try: hub-callbacks demo")
-    courier = f"alive (pid {report['courier']['pid']})" if report["courier"]["alive"] else "not running"
-    hub = f"{report['hub']['url']} ({'reachable' if report['hub']['reachable'] else 'not reachable'})"
-    click.echo(f"\nTo be delivered: {report['pending']}. Courier: {courier}. Hub: {hub}.")
+    text = ""
+    while True:
+        report = describe(settings)
+        shown = json.dumps(report) if as_json else "\n".join(_lines(report))
+        if shown != text:
+            if text and not as_json and sys.stdout.isatty():
+                click.clear()
+            click.echo(shown)
+        if not watch:
+            return
+        text = shown
+        time.sleep(_WATCH_S)
 
 
 @click.command("sync")
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS")
-def sync_command(wait_s: float) -> None:
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Deliver from another data folder, such as one copied from another machine, to this one's hub.",
+)
+def sync_command(wait_s: float, source: Path | None) -> None:
     """Deliver now what is queued, also what was refused before; exit 0 when nothing is left."""
     settings = Settings.load()
-    folder = OutboxFolder.under(settings.data_dir)
-    if not folder.database.exists():
-        click.echo("Nothing is recorded here.")
+    folders = OutboxFolder.all_under(source) if source else [OutboxFolder.under(settings.data_dir)]
+    outboxes = [Outbox(folder) for folder in folders if folder.database.exists()]
+    if not outboxes:
+        click.echo(f"Nothing is recorded in {source or settings.data_dir}.")
         return
-    outbox = Outbox(folder)
-    outbox.hubs.save(Hub(api_url=settings.api_url, web_url=settings.web_url, api_key=settings.api_key))
-    outbox.hubs.resume()
-    outbox.queue.revive(time.time())
-    left = deliver(outbox, settings, wait_s=wait_s)
-    for line in left:
-        click.echo(line)
+    hub = Hub(api_url=settings.api_url, web_url=settings.web_url, api_key=settings.api_key)
+    for outbox in outboxes:
+        outbox.hubs.save(hub)
+        outbox.hubs.resume()
+        outbox.queue.revive(time.time())
+        if source:
+            outbox.runs.adopt(hub)
+    left = [line for outbox in outboxes for line in deliver(outbox, settings, wait_s=wait_s)]
+    click.echo("\n".join(left) or "Nothing is left to deliver.")
     if left:
         raise SystemExit(1)
-    click.echo("Nothing is left to deliver.")
 
 
 def deliver(outbox: Outbox, settings: Settings, *, wait_s: float) -> list[str]:
     """Have the courier deliver for so long; a line for each thing that is left."""
     give_up_at = time.monotonic() + wait_s
-    process.start(settings)
+    process.start(outbox.folder, settings)
     while outbox.queue.pending() and time.monotonic() < give_up_at:
         time.sleep(_POLL_S)
         if outbox.queue.has_work() and process.pid(outbox.folder) is None:
-            process.start(settings)
+            process.start(outbox.folder, settings)
     return [f"{run.name} ({run.id}): {line}{_trouble(run)}" for run in outbox.runs.list() for line in run.left()]
 
 
@@ -106,17 +121,25 @@ def _run(run: RunStatus, web_root: str) -> dict[str, Any]:
         "buried": [{"kind": kind, "reason": reason} for kind, reason in run.buried],
         "receipt": run.receipt(),
         "left": run.left(),
+        "dropped": [f"{number} x {kind}: {reason}" for (kind, reason), number in Counter(run.dropped).items()],
         "trouble": run.hub.paused or run.hub.trouble,
     }
 
 
-def _print(run: dict[str, Any]) -> None:
-    click.echo(f"{run['name']}  {run['state']}  {run['receipt']}")
-    click.echo(f"  {run['url']}")
-    for line in run["left"]:
-        click.echo(f"  left: {line}")
-    if run["left"] and run["trouble"]:
-        click.echo(f"  why:  {run['trouble']}")
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    """The report for people."""
+    for run in report["runs"]:
+        yield f"{run['name']}  {run['state']}  {run['receipt']}"
+        yield f"  {run['url']}"
+        yield from (f"  left: {line}" for line in run["left"])
+        yield from (f"  dropped: {dropped}" for dropped in run["dropped"])
+        if run["left"] and run["trouble"]:
+            yield f"  why:  {run['trouble']}"
+    if not report["runs"]:
+        yield "No run is recorded here yet. Train a model, or try: hub-callbacks demo"
+    courier = f"alive (pid {report['courier']['pid']})" if report["courier"]["alive"] else "not running"
+    hub = f"{report['hub']['url']} ({'reachable' if report['hub']['reachable'] else 'not reachable'})"
+    yield f"\nTo be delivered: {report['pending']}. Courier: {courier}. Hub: {hub}."
 
 
 def _trouble(run: RunStatus) -> str:

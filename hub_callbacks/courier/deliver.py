@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from hub_callbacks.courier.connections import Connections
@@ -97,7 +98,9 @@ class Delivery:
                 if "summary" in hub.features:
                     hub.api.put_summary(model_id, record)
             case Checkpoint() as record:
-                hub.api.upload(model_id, self._upload(first, record))
+                upload = self._upload(first, record)
+                send = hub.api.upload_resumably if "tus" in hub.features else hub.api.upload
+                send(model_id, upload)
             case RunFinished() as record:
                 if "run-state" in hub.features:
                     hub.api.put_state(model_id, record)
@@ -111,7 +114,13 @@ class Delivery:
                 noted_at = self._clock()
                 self._outbox.queue.note_sent(item.id, min(sent_bytes, checkpoint.size_bytes))
 
-        return Upload(checkpoint=checkpoint, path=self._outbox.folder.spool / item.file, on_progress=note)
+        return Upload(
+            checkpoint=checkpoint,
+            path=self._outbox.folder.spool / item.file,
+            url=item.upload_url,
+            on_created=partial(self._outbox.queue.note_upload_url, item.id),
+            on_progress=note,
+        )
 
     def _backoff_s(self, attempt: int) -> float:
         """Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")."""

@@ -22,15 +22,18 @@ _LOCK_TIMEOUT_S = 2.0  # longer than `pid` holds the lock to see whether it is f
 _LOG_BYTES = 1 << 20
 
 
-def start(settings: Settings) -> None:
-    """Start the courier of this host's outbox, unless one is at work.
+def start(folder: OutboxFolder, settings: Settings) -> None:
+    """Start the courier of an outbox, unless one is at work.
+
+    Args:
+        folder: The outbox.
+        settings: Of the local hub: its data folder and port.
 
     Raises:
         OSError: It cannot be started.
     """
-    folder = OutboxFolder.under(settings.data_dir)
     if pid(folder) is None:
-        arguments = ["--data-dir", str(settings.data_dir), "--port", str(settings.port)]
+        arguments = ["--outbox", str(folder.path), "--data-dir", str(settings.data_dir), "--port", str(settings.port)]
         spawn("hub_callbacks.courier.process", arguments, log=folder.path / "courier.err")
 
 
@@ -46,12 +49,13 @@ def pid(folder: OutboxFolder) -> int | None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Work on this host's outbox until nothing is left; return at once when another courier does."""
+    """Work on an outbox until nothing is left; return at once when another courier does."""
     parser = argparse.ArgumentParser(prog="hub_callbacks.courier.process", description=main.__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--outbox", type=Path, required=True, help="folder of the outbox")
+    parser.add_argument("--data-dir", type=Path, required=True, help="data folder of the local hub")
+    parser.add_argument("--port", type=int, required=True, help="preferred port of the local hub")
     given = parser.parse_args(arguments)
-    folder = OutboxFolder.under(given.data_dir)
+    folder = OutboxFolder(given.outbox)
     _log_to(folder.courier_log)
     courier = Courier(folder, partial(local_hub.ensure, given.data_dir, port=given.port))
     with contextlib.suppress(Timeout):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -16,6 +17,7 @@ from hub_callbacks.records import RunFinished
 
 logger = logging.getLogger(__name__)
 
+SHORTEST_BEAT_S, LONGEST_BEAT_S = 1.0, 3600.0  # whatever the hub asks for
 AGENT = f"python-{platform.python_version()}-local"
 
 
@@ -41,16 +43,24 @@ class Watch:
         now = self._clock()
         if run.remote_id is None or run.hub.paused or now < self._beat_at.get(run.id, 0.0):
             return
-        self._beat_at[run.id] = now + run.heartbeat_s
+        self._beat_at[run.id] = now + run.heartbeat_s  # also when there will be no reply
         try:
             api = self._connections.to(run.hub).api
             reply = api.heartbeat(run.remote_id, {"agent": AGENT, "agentId": run.agent_id})
         except TransportError as error:  # the next one will tell as much
             logger.info("Run %s: no heartbeat: %s", run.id, error)
             return
-        agent_id = (reply or {}).get("agentId")
-        if agent_id and agent_id != run.agent_id:
+        self._obey(run, reply or {})
+
+    def _obey(self, run: RunStatus, reply: Mapping[str, Any]) -> None:
+        """Take over what a heartbeat's reply says: our agent's id, when to beat again, what to do."""
+        if (agent_id := reply.get("agentId")) and agent_id != run.agent_id:
             self._outbox.runs.set_agent_id(run.id, str(agent_id))
+        if isinstance(interval_s := reply.get("interval"), (int, float)):
+            self._beat_at[run.id] = self._clock() + min(max(interval_s, SHORTEST_BEAT_S), LONGEST_BEAT_S)
+        for command in reply.get("commands") or ():
+            if command.get("command") == "stop":
+                self._outbox.runs.ask_to_stop(run.id, str(command.get("reason") or "Stopped from the hub."))
 
     def _record_crash(self, run: RunStatus) -> None:
         record = RunFinished(state="crashed", reason="The training process is gone.", finished_at=self._clock())

@@ -24,6 +24,11 @@ class OutboxFolder:
         host = re.sub(r"[^A-Za-z0-9.-]", "-", platform.node()).strip(".") or "localhost"
         return cls(data_dir / "outbox" / host)
 
+    @classmethod
+    def all_under(cls, data_dir: Path) -> list[OutboxFolder]:
+        """Every host's outbox under a data folder."""
+        return [cls(path.parent) for path in sorted(data_dir.glob("outbox/*/outbox.db"))]
+
     @property
     def database(self) -> Path:
         """The SQLite file."""

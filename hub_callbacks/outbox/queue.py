@@ -80,7 +80,7 @@ class Queue:
         self._database.execute(self._DROP, values)
 
     _LEASABLE = """
-        SELECT items.id, run_id, remote_id, kind, body, file, attempts,
+        SELECT items.id, run_id, remote_id, kind, body, file, attempts, upload_url,
             api_url, web_url, api_key, paused, retry_at, trouble
         FROM items JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
         WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
@@ -111,6 +111,12 @@ class Queue:
     _RETRY = (
         "UPDATE items SET due_at = ?, leased_until = 0, sent_bytes = 0, reason = ? WHERE id = ? AND state = 'queued'"
     )
+
+    _NOTE_UPLOAD_URL = "UPDATE items SET upload_url = ? WHERE id = ?"
+
+    def note_upload_url(self, item_id: int, url: str) -> None:
+        """Note where the hub takes an item's bytes, so that another try, or another courier, continues there."""
+        self._database.execute(self._NOTE_UPLOAD_URL, (url, item_id))
 
     def note_sent(self, item_id: int, sent_bytes: int) -> None:
         """Note how much of an item's file is on its way."""
@@ -186,6 +192,7 @@ def _item(row: sqlite3.Row) -> Item:
         remote_id=row["remote_id"],
         record=from_json(row["kind"], row["body"]),
         file=row["file"],
+        upload_url=row["upload_url"],
         attempts=row["attempts"] + 1,
         hub=Hub.from_row(row),
     )

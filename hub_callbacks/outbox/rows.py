@@ -43,6 +43,7 @@ class Item:
         run_id: The id that the run was given here.
         remote_id: The hub's id for the run; None as long as it has not been created there.
         file: Name of its copy in the spool; empty for a record without one.
+        upload_url: Where an earlier try has begun to send the file; empty when none has.
         attempts: How often it has been leased, this lease included.
     """
 
@@ -51,6 +52,7 @@ class Item:
     remote_id: str | None
     record: Record
     file: str
+    upload_url: str
     attempts: int
     hub: Hub
 

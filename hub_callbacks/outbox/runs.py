@@ -24,7 +24,7 @@ class Runs:
         INSERT INTO runs (id, hub_id, name, state, epochs, heartbeat_s, started_at)
         VALUES (?, (SELECT id FROM hubs WHERE api_url = ?), ?, 'running', ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET state = 'running', epochs = excluded.epochs,
-            heartbeat_s = excluded.heartbeat_s, started_at = excluded.started_at,
+            heartbeat_s = excluded.heartbeat_s, started_at = excluded.started_at, stop_reason = '',
             hub_id = excluded.hub_id, remote_id = iif(hub_id = excluded.hub_id, remote_id, NULL)
     """
     _FINISH = "UPDATE runs SET state = ? WHERE id = ? AND state = 'running'"
@@ -60,6 +60,28 @@ class Runs:
     def set_agent_id(self, run_id: str, agent_id: str) -> None:
         """Note the agent id that the hub's last heartbeat reply gave."""
         self._database.execute(self._SET_AGENT_ID, (agent_id, run_id))
+
+    _ASK_TO_STOP = "UPDATE runs SET stop_reason = ? WHERE id = ? AND state = 'running'"
+    _STOP_REASON = "SELECT stop_reason FROM runs WHERE id = ?"
+
+    def ask_to_stop(self, run_id: str, reason: str) -> None:
+        """Have the trainer stop after its epoch."""
+        self._database.execute(self._ASK_TO_STOP, (reason, run_id))
+
+    def stop_reason(self, run_id: str) -> str:
+        """Why the trainer is to stop; empty when it is not."""
+        rows = self._database.rows(self._STOP_REASON, (run_id,))
+        return str(rows[0]["stop_reason"]) if rows else ""
+
+    _ADOPT = """
+        UPDATE runs SET hub_id = (SELECT id FROM hubs WHERE api_url = ?) WHERE remote_id IS NULL AND state != 'running'
+    """
+
+    def adopt(self, hub: Hub) -> None:
+        """Have every ended run that no hub has yet delivered to this one."""
+        with self._database.transaction():
+            self._hubs.save(hub)
+            self._database.execute(self._ADOPT, (hub.api_url,))
 
     _RUNS = """
         SELECT runs.*, api_url, web_url, api_key, paused, retry_at, trouble
@@ -104,6 +126,12 @@ class Runs:
             **columns,
             **counts,
         )
+
+    _EPOCHS = "SELECT DISTINCT epoch FROM items WHERE run_id = ? AND kind = 'metrics'"
+
+    def epochs(self, run_id: str) -> set[int]:
+        """The epochs of a run that have a row here, delivered or not; 0-based."""
+        return {row["epoch"] for row in self._database.rows(self._EPOCHS, (run_id,))}
 
     def _counts(self, run_id: str) -> sqlite3.Row:
         return self._database.rows(self._COUNTS, (run_id,))[0]

@@ -49,7 +49,7 @@ class Recorder:
         self._lock.acquire()
         self._started = record
         self._insist(self._start)
-        start_courier(self._settings)
+        start_courier(self._folder, self._settings)
 
     def put(self, record: Record, *, due_at: float, file: str = "") -> None:
         """Queue a record, with the name of its copy in the spool."""
@@ -84,7 +84,15 @@ class Recorder:
         """Record the end, free the lock, and see that a courier is at work on what is left."""
         self._insist(lambda: self._outbox.runs.finish(self._run_id, record))
         self._lock.release()
-        start_courier(self._settings)
+        start_courier(self._folder, self._settings)
+
+    def epochs(self) -> set[int]:
+        """The epochs that are recorded, 0-based."""
+        return self._outbox.runs.epochs(self._run_id)
+
+    def stop_reason(self) -> str:
+        """Why the hub wants the training to stop; empty when it does not."""
+        return self._outbox.runs.stop_reason(self._run_id)
 
     def status(self) -> RunStatus:
         """How far the delivery is."""

@@ -158,6 +158,10 @@ class HUBTrainingSession:
             self.timers["metrics"] = self._clock()
             self.metrics_queue = {}
 
+    def epochs_recorded(self) -> set[int]:
+        """The epochs that have a row, delivered or not; 0-based."""
+        return self._run.epochs()
+
     def upload_metrics(self) -> None:
         """Queue the rows that were recorded so far for delivery now, whatever the rate limit."""
         self._run.make_due(time.time())
@@ -206,6 +210,10 @@ class HUBTrainingSession:
             recorded_at=time.time(),
         )
         self._run.put_checkpoint(record, source)
+
+    def stop_reason(self) -> str:
+        """Why the hub wants the training to stop after this epoch; empty when it does not."""
+        return self._run.stop_reason()
 
     def finish(self, state: End = "finished", reason: str = "") -> None:
         """Record the end of the run; everything of it is due at once. A second end is ignored."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import requests
 
 from hub_callbacks import wire
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary, finite
+from hub_callbacks.transport import tus
 from hub_callbacks.transport.http import request
 from hub_callbacks.transport.upload import Upload
 
@@ -77,15 +78,34 @@ class HubApi:
         self._request("POST", wire.state(model_id), json=body)
 
     def upload(self, model_id: str, upload: Upload) -> None:
-        """Send a checkpoint; its bytes are on the hub, verified, when this returns."""
+        """Send a checkpoint in one request; its bytes are on the hub, verified, when this returns."""
         with upload.path.open("rb") as file:
             form = upload.form(file)
             self._request("POST", wire.upload(model_id), data=form, headers={"content-type": form.content_type})
 
-    def heartbeat(self, model_id: str, body: wire.HeartbeatBody) -> Mapping[str, Any] | None:
+    def upload_resumably(self, model_id: str, upload: Upload) -> None:
+        """Send a checkpoint in chunks, from where an earlier try broke off; verified on the hub when this returns."""
+        offset = tus.offset_bytes(self._session, upload.url) if upload.url else None
+        url = upload.url
+        if offset is None:
+            url, offset = self._create_upload(model_id, upload)
+        with upload.path.open("rb") as file:
+            tus.put(self._session, url, file, offset=offset, on_progress=upload.on_progress)
+
+    def heartbeat(self, model_id: str, body: wire.HeartbeatBody) -> wire.HeartbeatReply | None:
         """Say that the training lives; the reply's ``agentId`` is the one to send next time."""
-        reply: Mapping[str, Any] | None = self._request("POST", wire.heartbeat(model_id), json=body)
+        reply: wire.HeartbeatReply | None = self._request("POST", wire.heartbeat(model_id), json=body)
         return reply
+
+    def _create_upload(self, model_id: str, upload: Upload) -> tuple[str, int]:
+        url = tus.create(
+            self._session,
+            self.api_url + wire.uploads(model_id),
+            size_bytes=upload.path.stat().st_size,
+            metadata={"filename": upload.checkpoint.filename, **upload.fields()},
+        )
+        upload.on_created(url)
+        return url, tus.offset_bytes(self._session, url) or 0
 
     def _request(self, method: str, path: str, **kwargs: Any) -> Any:
         return request(self._session, method, self.api_url + path, **kwargs)

@@ -18,13 +18,22 @@ _RETRYABLE = {408, 425, 429}  # RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4
 def request(session: requests.Session, method: str, url: str, **kwargs: Any) -> Any:
     """Send one request; the ``data`` of the reply's envelope.
 
-    Redirects are not followed: ``requests`` turns a redirected POST into a GET.
-
     Raises:
         UnreachableError: No reply came.
         RetryableError: 408, 425, 429, 5xx, a redirect, or a 2xx that is not the hub's JSON.
         UnauthorizedError: 401.
         PermanentError: Any other 4xx.
+    """
+    return _data(send(session, method, url, **kwargs))
+
+
+def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> requests.Response:
+    """Send one request; the reply, which is a 2xx.
+
+    Redirects are not followed: ``requests`` turns a redirected POST into a GET.
+
+    Raises:
+        TransportError: As for `request`, but for a 2xx.
     """
     kwargs.setdefault("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
     try:
@@ -33,7 +42,7 @@ def request(session: requests.Session, method: str, url: str, **kwargs: Any) -> 
         raise UnreachableError(f"The hub at {url} gave no reply: {_cause(error)}.") from error
     if not reply.ok or reply.is_redirect:
         raise _refusal(reply)
-    return _data(reply)
+    return reply
 
 
 def _data(reply: requests.Response) -> Any:

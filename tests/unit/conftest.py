@@ -81,9 +81,10 @@ def script() -> Iterator[Script]:
             for name, value in {"content-length": str(len(reply)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply)
+            if self.command != "HEAD":
+                self.wfile.write(reply)
 
-        do_GET = do_POST = do_PATCH = answer  # noqa: N815 - http.server's names
+        do_GET = do_HEAD = do_POST = do_PATCH = answer  # noqa: N815 - http.server's names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's signature
             """Say nothing."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub_callbacks.callbacks import hub
+from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.outbox import Item, Outbox, OutboxFolder, RunStatus
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.settings import Settings
@@ -221,6 +222,45 @@ def test_receipt_and_address_are_said(trainer: StubTrainer, caplog: pytest.LogCa
     assert first.startswith("HUB: View this run at https://hub.example/models/")
     assert "0/3 epochs acknowledged. Left: 3 epochs, 1 checkpoint (0.0 MB). Delivery goes on" in caplog.text
     assert "hub-callbacks sync" in last
+
+
+def test_epochs_that_are_missing_at_the_end_are_taken_from_results_csv(trainer: StubTrainer, outbox: Outbox) -> None:
+    trainer.begin()
+    for epoch in range(3):
+        trainer.run_epoch(epoch)
+    outbox._database.execute("DELETE FROM items WHERE epoch = 1")
+    trainer.end()
+    rows = {row.epoch: row.values for row in records(outbox, Metrics)}
+    assert sorted(rows) == [0, 1, 2]
+    assert rows[1]["metrics/mAP50-95(B)"] == pytest.approx(0.6, abs=1e-6)
+    assert rows[1].keys() == rows[2].keys()
+
+
+@pytest.mark.parametrize("text", ["", "epoch\n", "      epoch,  train/box_loss\n"])
+def test_results_csv_without_rows_fills_nothing(trainer: StubTrainer, text: str) -> None:
+    trainer.csv.write_text(text)
+    assert view.results(trainer) == {}
+
+
+def test_results_csv_of_old_releases_has_padded_names(trainer: StubTrainer) -> None:
+    trainer.csv.write_text(
+        "          epoch,     train/box_loss\n              1,               0.25\n"
+    )
+    assert view.results(trainer) == {0: {"train/box_loss": 0.25}}
+
+
+def test_training_stops_after_its_epoch_when_the_hub_asks(
+    trainer: StubTrainer, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="ultralytics")
+    trainer.on_epoch = lambda trainer: (
+        outbox.runs.ask_to_stop(only_run(outbox).id, "Stopped by Ada.") if trainer.epoch == 1 else None
+    )
+    trainer.train()
+    assert [row.epoch for row in records(outbox, Metrics)] == [0, 1]
+    (finished,) = records(outbox, RunFinished)
+    assert (finished.state, finished.reason) == ("stopped", "Stopped by Ada.")
+    assert "HUB: Stopping after this epoch: Stopped by Ada." in caplog.text
 
 
 def test_callbacks_dictionary_has_ultralytics_event_names() -> None:

@@ -59,7 +59,7 @@ def test_wrong_change_is_one_clear_line(change: str, says: str, tmp_path: Path) 
 
 def test_status_and_sync_of_a_machine_without_runs(tmp_path: Path) -> None:
     assert "hub-callbacks demo" in run("status")[1]
-    assert run("sync") == (0, "Nothing is recorded here.\n")
+    assert run("sync") == (0, f"Nothing is recorded in {tmp_path / 'data'}.\n")
     assert not (tmp_path / "data").exists()
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from hub_callbacks import wire
 from hub_callbacks.courier.connections import Connections
@@ -167,22 +168,44 @@ def test_run_without_a_trainer_is_a_crash(run: Outbox) -> None:
     assert (status.state, status.pending) == ("crashed", 1)
 
 
-def test_living_trainer_beats_at_its_interval_and_keeps_the_agents_id(run: Outbox, script: Any, tmp_path: Path) -> None:
-    from filelock import FileLock
-
-    now = NOW
-    watch = Watch(run, Connections(no_local_hub), clock=lambda: now)
+@pytest.fixture
+def training(run: Outbox) -> Iterator[Outbox]:
+    """An outbox whose run is being trained."""
     path = run.folder.run_lock(RUN)
     path.parent.mkdir()
     with FileLock(path, is_singleton=False):
-        script.will_answer(200, INFO)
-        script.will_answer(200, {"agentId": "agent-7"})
-        watch.look()
-        now = NOW + 299.0
-        watch.look()
-        assert len(script.heard) == 2
-        script.will_answer(200, None)
-        now = NOW + 300.0
-        watch.look()
+        yield run
+
+
+def test_living_trainer_beats_at_its_interval_and_keeps_the_agents_id(training: Outbox, script: Any) -> None:
+    now = NOW
+    watch = Watch(training, Connections(no_local_hub), clock=lambda: now)
+    script.will_answer(200, INFO)
+    script.will_answer(200, {"agentId": "agent-7"})
+    watch.look()
+    now = NOW + 299.0
+    watch.look()
+    assert len(script.heard) == 2
+    script.will_answer(200, None)
+    now = NOW + 300.0
+    watch.look()
     assert b'"agentId": "agent-7"' in script.heard[-1][2]
-    assert run.runs.list()[0].agent_id == "agent-7"
+    assert training.runs.list()[0].agent_id == "agent-7"
+
+
+def test_hub_sets_the_interval_and_stops_the_training(training: Outbox, script: Any) -> None:
+    now = NOW
+    watch = Watch(training, Connections(no_local_hub), clock=lambda: now)
+    script.will_answer(200, INFO)
+    script.will_answer(200, {"agentId": "a", "interval": 20, "commands": []})
+    watch.look()
+    assert training.runs.stop_reason(RUN) == ""
+    now = NOW + 20.0
+    script.will_answer(200, {"agentId": "a", "interval": 20, "commands": [{"command": "stop", "reason": "By Ada."}]})
+    watch.look()
+    assert training.runs.stop_reason(RUN) == "By Ada."
+
+
+def test_run_that_is_trained_is_no_crash(training: Outbox) -> None:
+    assert is_training(training.folder, RUN)
+    assert training.runs.list()[0].state == "running"

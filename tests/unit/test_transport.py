@@ -5,6 +5,7 @@ import json
 import math
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hub_callbacks import wire
 from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.transport import HubApi, Upload
@@ -76,7 +78,7 @@ def test_checkpoint_is_a_form_with_its_file_last(
     seen: list[int] = []
     script.will_answer(200, {})
     record = Checkpoint(epoch=7, size_bytes=100_002, recorded_at=0, **checkpoint)
-    api.upload(ID, Upload(checkpoint=record, path=path, on_progress=seen.append))
+    api.upload(ID, Upload(checkpoint=record, path=path, on_created=print, on_progress=seen.append))
     ((_, url, body),) = script.heard
     assert url == f"/v1/models/{ID}/upload"
     names = [line.split(b'name="')[1].split(b'"')[0].decode() for line in body.split(b"\r\n") if b"form-data" in line]
@@ -148,3 +150,58 @@ def test_truncated_reply_is_unreachable(api: HubApi, script: Any) -> None:
     script.will_answer(200, b"{", content_length="100", connection="close")
     with pytest.raises(UnreachableError):
         api.info()
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Upload:
+    """A checkpoint of two chunks and a bit, begun at an upload that the hub may remember."""
+    path = tmp_path / "copy.pt"
+    path.write_bytes(b"PK".ljust(2 * wire.TUS_CHUNK_BYTES + 5, b"x"))
+    record = Checkpoint(epoch=7, filename="best.pt", is_final=True, size_bytes=path.stat().st_size, recorded_at=0)
+    return Upload(checkpoint=record, path=path, on_created=lambda url: None, on_progress=lambda sent: None)
+
+
+def offset(value: int) -> dict[str, str]:
+    return {"upload_offset": str(value)}
+
+
+def test_resumable_upload_is_announced_and_sent_in_chunks(api: HubApi, script: Any, big: Upload) -> None:
+    created: list[str] = []
+    chunk = wire.TUS_CHUNK_BYTES
+    script.will_answer(201, location="/v1/models/i/uploads/u")
+    for done in (0, chunk, 2 * chunk, 2 * chunk + 5):
+        script.will_answer(204, **offset(done))
+    api.upload_resumably(ID, replace(big, on_created=created.append))
+    assert created == [f"{script.url}/v1/models/i/uploads/u"]
+    assert [method for method, _, _ in script.heard] == ["POST", "HEAD", "PATCH", "PATCH", "PATCH"]
+    assert b"".join(body for _, _, body in script.heard) == big.path.read_bytes()
+
+
+def test_resumable_upload_continues_where_it_broke_off(api: HubApi, script: Any, big: Upload) -> None:
+    chunk = wire.TUS_CHUNK_BYTES
+    script.will_answer(200, **offset(2 * chunk))
+    script.will_answer(204, **offset(2 * chunk + 5))
+    api.upload_resumably(ID, replace(big, url=f"{script.url}/u"))
+    assert [(method, body) for method, _, body in script.heard] == [("HEAD", b""), ("PATCH", b"xxxxx")]
+
+
+def test_forgotten_upload_is_announced_anew(api: HubApi, script: Any, big: Upload) -> None:
+    script.will_answer(404)
+    script.will_answer(201, location="/v1/new")
+    script.will_answer(200, **offset(big.checkpoint.size_bytes))  # the hub has it already
+    api.upload_resumably(ID, replace(big, url=f"{script.url}/forgotten"))
+    assert [path for _, path, _ in script.heard] == ["/forgotten", f"/v1/models/{ID}/uploads", "/v1/new"]
+
+
+@pytest.mark.parametrize("status", [404, 409, 410, 423, 460])
+def test_upload_out_of_step_is_tried_again(api: HubApi, script: Any, big: Upload, status: int) -> None:
+    script.will_answer(200, **offset(0))
+    script.will_answer(status)
+    with pytest.raises(RetryableError, match=str(status)):
+        api.upload_resumably(ID, replace(big, url=f"{script.url}/u"))
+
+
+def test_reply_without_an_offset_is_not_the_hubs(api: HubApi, script: Any, big: Upload) -> None:
+    script.will_answer(200)
+    with pytest.raises(RetryableError, match="in between"):
+        api.upload_resumably(ID, replace(big, url=f"{script.url}/u"))
