@@ -12,12 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
 
-from hub_callbacks import _bootstrap, settings
+from hub_callbacks import _bootstrap, settings, wire
 from hub_callbacks.cli import main
 from hub_callbacks.hookspecs import TrainerHooks
 from hub_callbacks.outbox import Outbox
@@ -112,6 +112,12 @@ def test_reference_has_every_command_with_its_options(built: Path, name: str) ->
         if isinstance(option, click.Option):
             assert f" {option.opts[0]} " in entry
             assert (option.help or "") in entry
+
+
+@pytest.mark.parametrize("feature", get_args(wire.Feature))
+def test_reference_has_every_extension_of_the_protocol(built: Path, feature: str) -> None:
+    _, _, extensions = read(built, "protocol").partition(" Extensions ")
+    assert f" `{feature}` " in extensions
 
 
 @pytest.mark.parametrize("command", OURS)
