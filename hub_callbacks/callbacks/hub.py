@@ -15,6 +15,7 @@ import functools
 import json
 import logging
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,8 +76,7 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
     session.start(view.run_started(trainer), run_id=_resumed_id(trainer))
     session.start_timers()
     _runs[trainer] = _Run(session)
-    run_file = {"id": session.model_id, "url": session.model_url}
-    (Path(trainer.save_dir) / RUN_FILE).write_text(json.dumps(run_file), encoding="utf-8")
+    (Path(trainer.save_dir) / RUN_FILE).write_text(json.dumps({"id": session.model_id}), encoding="utf-8")
     logger.info("HUB: View this run at %s%s", session.model_url, _how_to_sign_in(settings))
 
 
@@ -126,31 +126,33 @@ def on_train_end(trainer: TrainerView) -> None:
         finally:
             reason = run.session.stop_reason()
             run.session.finish("stopped" if reason else "finished", reason)
-        show_delivery(run.session)
+        show_delivery(run.session, wait_s=run.session.settings.wait_s)
 
 
 @hookimpl
 @_guarded
-def teardown(trainer: TrainerView, error: BaseException | None = None) -> None:
+def teardown(trainer: TrainerView, error: BaseException | None) -> None:
     """Record the end of a training that did not come to its own: what stopped it, or what it failed with."""
     if run := _runs.pop(trainer, None):
         if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
             run.session.finish("stopped", "Interrupted." if error else "The training ended early.")
         else:
             run.session.finish("failed", traceback.format_exception_only(error)[-1].strip())
-        logger.info("HUB: %s. %s", run.session.status().receipt(), run.session.model_url)
+        show_delivery(run.session, wait_s=0.0)
+
+
+def native_teardown(trainer: TrainerView) -> None:
+    """Take Ultralytics' own ``teardown`` (8.4.180 and later), which comes from a ``finally`` and without the error."""
+    teardown(trainer, error=sys.exc_info()[1])
 
 
 callbacks: dict[str, Callable[..., None]] = {
-    function.__name__: function
-    for function in (
-        on_pretrain_routine_end,
-        on_train_epoch_end,
-        on_fit_epoch_end,
-        on_model_save,
-        on_train_end,
-        teardown,
-    )
+    "on_pretrain_routine_end": on_pretrain_routine_end,
+    "on_train_epoch_end": on_train_epoch_end,
+    "on_fit_epoch_end": on_fit_epoch_end,
+    "on_model_save": on_model_save,
+    "on_train_end": on_train_end,
+    "teardown": native_teardown,
 }
 
 

@@ -14,13 +14,13 @@ from hub_callbacks.session import HUBTrainingSession
 logger = logging.getLogger("ultralytics")
 
 
-def show_delivery(session: HUBTrainingSession) -> None:
-    """Wait for the delivery as long as the settings allow, then say what is delivered and what is left.
+def show_delivery(session: HUBTrainingSession, *, wait_s: float) -> None:
+    """Wait for the delivery so long at most, then say what is delivered and what is left.
 
     Ctrl-C ends the wait, not the delivery.
     """
     try:
-        _wait(session)
+        _wait(session, wait_s)
     except KeyboardInterrupt:
         logger.info("HUB: Not waiting any longer.")
     status = session.status()
@@ -42,9 +42,9 @@ def _outlook(session: HUBTrainingSession, status: RunStatus) -> str:
     return f"Delivery goes on in the background. {status.hub.trouble}".rstrip()
 
 
-def _wait(session: HUBTrainingSession) -> None:
+def _wait(session: HUBTrainingSession, wait_s: float) -> None:
     total_bytes = session.status().bytes_pending
-    statuses = session.wait(session.settings.wait_s)
+    statuses = session.wait(wait_s)
     if not sys.stderr.isatty():
         for _ in statuses:
             pass

@@ -35,7 +35,6 @@ class HUBTrainingSession:
         metrics_queue: Epoch to its row as JSON text: what waits for the next `upload_metrics`.
         metrics_upload_failed_queue: The same for rows that the outbox could not take; tried again with the next row.
         model_id: The run's id; None before `start` or `load_model`.
-        model_url: The run's page; None before.
         model_file: Weights or architecture of a model of the hub.
         train_args: Training arguments of a model of the hub; None when there is nothing to train.
         filename: The ``.pt`` or ``.yaml`` file that the session was made for.
@@ -70,7 +69,6 @@ class HUBTrainingSession:
         self.metrics_queue: dict[int, str] = {}
         self.metrics_upload_failed_queue: dict[int, str] = {}
         self.model_id: str | None = None
-        self.model_url: str | None = None
         self.model_file: str | None = None
         self.train_args: Mapping[str, Any] | None = None
         self.filename: str | None = None
@@ -129,7 +127,6 @@ class HUBTrainingSession:
             OSError: The courier cannot be started.
         """
         self.model_id = run_id or wire.new_id()
-        self.model_url = self._web_root() + wire.page(self.model_id)
         hub = Hub(api_url=self.settings.api_url, web_url=self.settings.web_url, api_key=self._api_key)
         self._recorder = Recorder(self.model_id, self.settings, hub)
         self._recorder.start(record)
@@ -229,6 +226,11 @@ class HUBTrainingSession:
         return self._run.status()
 
     @property
+    def model_url(self) -> str | None:
+        """The run's page, None before `start`; before the local hub has started, on the port that it will try first."""
+        return self._web_root() + wire.page(self.model_id) if self.model_id else None
+
+    @property
     def agent_id(self) -> str | None:
         """The id that the hub gave to this training in its last heartbeat."""
         return self.status().agent_id
@@ -265,10 +267,9 @@ class HUBTrainingSession:
             TransportError: The hub does not answer, or does not know the key.
         """
         self.model_id, self._model = model_id, None
-        self.model_url = self._web_root() + wire.page(model_id)
         if not self.model.data:
             raise IdentifierError(f"The hub has no model {model_id!r} that your key may see. Check {self.model_url}.")
-        self.model_file, self.train_args = plan(self.model, page=self.model_url)
+        self.model_file, self.train_args = plan(self.model, page=self._web_root() + wire.page(model_id))
 
     def request_queue(
         self,

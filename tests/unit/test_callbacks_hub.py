@@ -173,6 +173,20 @@ def test_teardown_records_what_happened(
     assert [row.epoch for row in records(outbox, Metrics)] == [0]
 
 
+def test_native_teardown_of_a_hand_attached_plugin_finds_the_error(trainer: StubTrainer, outbox: Outbox) -> None:
+    def fail(trainer: StubTrainer) -> None:
+        try:
+            raise ValueError("no such class")
+        finally:
+            trainer.run_callbacks("teardown")  # ultralytics 8.4.180 and later
+
+    trainer.begin()
+    with pytest.raises(ValueError, match="no such class"):
+        fail(trainer)
+    (finished,) = records(outbox, RunFinished)
+    assert (finished.state, finished.reason) == ("failed", "ValueError: no such class")
+
+
 def test_teardown_after_the_end_changes_nothing(trainer: StubTrainer, outbox: Outbox) -> None:
     trainer.train()
     hub.teardown(trainer, error=RuntimeError())
