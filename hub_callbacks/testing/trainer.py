@@ -1,4 +1,4 @@
-"""For the tests of plugins, and our own: a trainer without Ultralytics.
+"""A trainer without Ultralytics.
 
 `StubTrainer` has the attributes of `hub_callbacks.hookspecs.TrainerView` and fires the events in the order in which
 Ultralytics fires them, with values that look like a training's.
