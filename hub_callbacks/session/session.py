@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hub_callbacks import wire
-from hub_callbacks.courier import local_hub
-from hub_callbacks.errors import HubCallbacksError, IdentifierError
+from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
 from hub_callbacks.records import Checkpoint, End, Metrics, RunFinished, RunStarted, Summary
-from hub_callbacks.session.identifier import parse
-from hub_callbacks.session.plan import plan
+from hub_callbacks.session.hub_model import HubModel
 from hub_callbacks.session.recorder import Recorder, checkpoint_file
-from hub_callbacks.session.retrying import call_retrying
 from hub_callbacks.settings import Settings
-from hub_callbacks.transport.sdk import hub_client
 
 
-class HUBTrainingSession:
+class HUBTrainingSession(HubModel):
     """One run, as its trainer sees it.
 
     What is recorded is safe from any crash when the method returns. No socket is opened and no thread is started, but
@@ -34,10 +28,6 @@ class HUBTrainingSession:
         timers: When the last upload of ``metrics`` and of ``ckpt`` was queued, by the monotonic clock.
         metrics_queue: Epoch to its row as JSON text: what waits for the next `upload_metrics`.
         metrics_upload_failed_queue: The same for rows that the outbox could not take; tried again with the next row.
-        model_id: The run's id; None before `start` or `load_model`.
-        model_file: Weights or architecture of a model of the hub.
-        train_args: Training arguments of a model of the hub; None when there is nothing to train.
-        filename: The ``.pt`` or ``.yaml`` file that the session was made for.
         alive: Whether the run is going on.
     """
 
@@ -59,7 +49,7 @@ class HUBTrainingSession:
             IdentifierError: The identifier has none of the forms, or the model cannot be trained.
             TransportError: The model cannot be loaded.
         """
-        self.settings = settings or Settings.load()
+        super().__init__(identifier, settings=settings or Settings.load())
         self.rate_limits = {
             "metrics": self.settings.metrics_s,
             "ckpt": self.settings.ckpt_s,
@@ -68,24 +58,9 @@ class HUBTrainingSession:
         self.timers: dict[str, float] = {}
         self.metrics_queue: dict[int, str] = {}
         self.metrics_upload_failed_queue: dict[int, str] = {}
-        self.model_id: str | None = None
-        self.model_file: str | None = None
-        self.train_args: Mapping[str, Any] | None = None
-        self.filename: str | None = None
         self.alive = False
-        self._api_key = self.settings.api_key
         self._clock = clock
         self._recorder: Recorder | None = None
-        self._client: Any = None
-        self._model: Any = None
-        if identifier is not None:
-            given = parse(identifier, web_root=self._web_root())
-            self.filename = given.filename
-            self._api_key = given.api_key or self._api_key
-            if given.model_id:
-                self.load_model(given.model_id)
-
-    # The run
 
     @classmethod
     def create_session(
@@ -226,89 +201,9 @@ class HUBTrainingSession:
         return self._run.status()
 
     @property
-    def model_url(self) -> str | None:
-        """The run's page, None before `start`; before the local hub has started, on the port that it will try first."""
-        return self._web_root() + wire.page(self.model_id) if self.model_id else None
-
-    @property
     def agent_id(self) -> str | None:
         """The id that the hub gave to this training in its last heartbeat."""
         return self.status().agent_id
-
-    # The hub
-
-    @property
-    def client(self) -> Any:
-        """``hub_sdk.HUBClient``, signed in on first use.
-
-        Raises:
-            TransportError: The hub does not answer, or does not know the key.
-        """
-        if self._client is None:
-            self._client = hub_client(**self._address())
-        return self._client
-
-    @property
-    def model(self) -> Any:
-        """The model as ``hub_sdk.Models``, read from the hub on first use.
-
-        Raises:
-            TransportError: The hub does not answer, or does not know the key.
-        """
-        if self._model is None:
-            self._model = self.client.model(self.model_id)
-        return self._model
-
-    def load_model(self, model_id: str) -> None:
-        """Load a model from the hub: what to train from, and with what arguments.
-
-        Raises:
-            IdentifierError: The hub has no such model, or its data set is not ready.
-            TransportError: The hub does not answer, or does not know the key.
-        """
-        self.model_id, self._model = model_id, None
-        if not self.model.data:
-            raise IdentifierError(f"The hub has no model {model_id!r} that your key may see. Check {self.model_url}.")
-        self.model_file, self.train_args = plan(self.model, page=self._web_root() + wire.page(model_id))
-
-    def request_queue(
-        self,
-        request_func: Callable[..., Any],
-        retry: int = 3,
-        timeout: float = 30,
-        thread: bool = True,
-        verbose: bool = True,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
-        """Call a function of your own that talks to the hub, and again while it fails in a way that can heal.
-
-        Uploads of the session itself do not come here: they go through the outbox.
-
-        Args:
-            request_func: The function; None and `RetryableError` are failures.
-            retry: How often to call it again.
-            timeout: Seconds after which it is not called again.
-            thread: Whether to call it in a daemon thread; then None is returned at once.
-            verbose: Whether to log each failure.
-            *args: The function's arguments.
-            **kwargs: The function's keyword arguments.
-
-        Returns:
-            What the function returned; None when every call did.
-        """
-        call = partial(
-            call_retrying,
-            partial(request_func, *args, **kwargs),
-            retry=retry,
-            timeout_s=timeout,
-            verbose=verbose,
-            sleep=time.sleep,
-        )
-        if not thread:
-            return call()
-        threading.Thread(target=call, daemon=True).start()
-        return None
 
     @property
     def _run(self) -> Recorder:
@@ -319,16 +214,3 @@ class HUBTrainingSession:
     def _is_due(self, name: str) -> bool:
         now = self._clock()
         return now - self.timers.setdefault(name, now) > self.rate_limits[name]
-
-    def _web_root(self) -> str:
-        known = self.settings.web_url or self.settings.api_url
-        if known:
-            return known
-        hub = wire.LocalHub.read(self.settings.data_dir)
-        return hub.url if hub else f"http://127.0.0.1:{self.settings.port}"
-
-    def _address(self) -> dict[str, str]:
-        if not self.settings.is_local:
-            return {"api_url": self.settings.api_url, "web_url": self._web_root(), "api_key": self._api_key}
-        hub = local_hub.ensure(self.settings.data_dir, port=self.settings.port)
-        return {"api_url": hub.url, "web_url": hub.url, "api_key": hub.key}
