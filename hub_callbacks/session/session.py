@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_callbacks import wire
-from hub_callbacks.errors import HubCallbacksError
+from hub_callbacks.errors import HubCallbacksError, OutboxError
 from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
 from hub_callbacks.records import Checkpoint, End, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.session.hub_model import HubModel
@@ -118,13 +118,15 @@ class HUBTrainingSession(HubModel):
         Raises:
             OutboxError: The outbox could not take it; it is tried again with the next row.
         """
-        row = json.dumps(dict(values))
-        self.metrics_queue[epoch] = row
-        self.metrics_upload_failed_queue[epoch] = row
-        for waiting, text in list(self.metrics_upload_failed_queue.items()):
-            record = Metrics(epoch=waiting, values=json.loads(text), recorded_at=time.time())
-            self._run.put(record, due_at=record.recorded_at + min(self.rate_limits["metrics"], HORIZON_S))
-            del self.metrics_upload_failed_queue[waiting]
+        self.metrics_queue[epoch] = json.dumps(values)
+        try:
+            self._put_row(epoch, values)
+        except OutboxError:
+            self.metrics_upload_failed_queue[epoch] = self.metrics_queue[epoch]
+            raise
+        for failed in list(self.metrics_upload_failed_queue):
+            self._put_row(failed, json.loads(self.metrics_upload_failed_queue[failed]))
+            del self.metrics_upload_failed_queue[failed]
         if self._is_due("metrics"):
             self.upload_metrics()
             self.timers["metrics"] = self._clock()
@@ -210,6 +212,11 @@ class HUBTrainingSession(HubModel):
         if self._recorder is None:
             raise HubCallbacksError("This session has no run yet: call create_model or start first.")
         return self._recorder
+
+    def _put_row(self, epoch: int, values: Mapping[str, float]) -> None:
+        now = time.time()
+        record = Metrics(epoch=epoch, values=values, recorded_at=now)
+        self._run.put(record, due_at=now + min(self.rate_limits["metrics"], HORIZON_S))
 
     def _is_due(self, name: str) -> bool:
         now = self._clock()
