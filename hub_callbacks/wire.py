@@ -32,7 +32,7 @@ SIGN_IN = "/v1/auth/browser"
 MODELS = "/v1/models"
 
 Feature = Literal["commands", "proposed-ids", "run-state", "sha256", "summary", "tus"]
-FEATURES: tuple[Feature, ...] = ("proposed-ids", "run-state", "sha256", "summary")
+FEATURES: tuple[Feature, ...] = ("commands", "proposed-ids", "run-state", "sha256", "summary", "tus")
 
 RunState = Literal["running", "silent", "finished", "stopped", "failed", "crashed"]  # what a client may report
 JudgedState = Literal["new", "running", "silent", "stalled", "finished", "stopped", "failed", "crashed"]

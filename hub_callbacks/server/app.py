@@ -12,10 +12,14 @@ from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.pages import router as dashboard
 from hub_callbacks.server.failures import add_handlers
-from hub_callbacks.server.guard import Activity, Guard
+from hub_callbacks.server.guard import STALL_S, Activity, Guard
+from hub_callbacks.server.incoming import Incoming
+from hub_callbacks.server.reception import delete_expired
 from hub_callbacks.server.routes import api_router
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.store import Store
+
+HEARTBEAT_S = 30.0
 
 
 def create_app(
@@ -25,6 +29,8 @@ def create_app(
     hosts: Collection[str] = (),
     activity: Activity | None = None,
     clock: Callable[[], float] = time.time,
+    heartbeat_s: float = HEARTBEAT_S,
+    stall_s: float = STALL_S,
 ) -> FastAPI:
     """The hub's API and pages.
 
@@ -34,6 +40,9 @@ def create_app(
         hosts: The names under which the hub answers (`guard.LOOPBACK_HOSTS` on loopback); any where empty.
         activity: Where requests are counted.
         clock: Unix time, seconds.
+        heartbeat_s: Seconds between the heartbeats that clients are asked for: a run hears after so long, at most,
+            that it shall stop.
+        stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
     """
     app = FastAPI(
         title="hub-callbacks",
@@ -44,9 +53,12 @@ def create_app(
         redirect_slashes=False,  # a client would follow the redirect of a POST with a GET
     )
     signer = Signer(secret=store.secret("signing"), clock=clock)
-    app.state.hub = Hub(store=store, blobs=blobs, signer=signer, clock=clock)
+    app.state.hub = Hub(
+        store=store, blobs=blobs, signer=signer, clock=clock, heartbeat_s=heartbeat_s, incoming=Incoming()
+    )
     app.include_router(api_router())
     app.include_router(dashboard)
     add_handlers(app)
-    app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts)
+    app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=stall_s)
+    delete_expired(app.state.hub)
     return app

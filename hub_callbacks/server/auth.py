@@ -104,8 +104,13 @@ def check_owner(caller: Caller, owner: str) -> None:
     Raises:
         HTTPException: 403 for anybody else.
     """
-    if caller.role != "admin" and caller.user_id != owner:
+    if not may_change(caller, owner):
         raise HTTPException(403, "Only the model's owner and admins may change it.")
+
+
+def may_change(caller: Caller, owner: str) -> bool:
+    """Whether the caller is the model's owner (a user's id) and still a trainer, or an admin."""
+    return caller.role == "admin" or (caller.role == "trainer" and caller.user_id == owner)
 
 
 def cookie_name(hub: Hub) -> str:

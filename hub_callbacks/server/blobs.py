@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -32,36 +34,82 @@ class BlobWriter(Protocol):
         """Forget the bytes; does nothing after `publish`."""
 
 
+class PartialBlob(Protocol):
+    """A blob that comes in parts, over days and restarts, seen by nobody until it is published."""
+
+    def truncate(self, size_bytes: int) -> None:
+        """Forget what lies behind so many bytes, and go on there."""
+
+    def write(self, data: bytes) -> None:
+        """Take more bytes."""
+
+    def read(self) -> Iterator[bytes]:
+        """Every byte, in pieces."""
+
+    def publish(self) -> str:
+        """Make the blob durable and visible; its name."""
+
+    def close(self) -> None:
+        """Let go of it; what was written stays."""
+
+
 class Blobs(Protocol):
     """Where blobs are kept. Any thread may call it."""
 
     def writer(self) -> BlobWriter:
         """A new blob, under a name of the store's own making."""
 
+    def new_name(self) -> str:
+        """A name for a new partial blob."""
+
+    def partial(self, name: str) -> PartialBlob:
+        """The partial blob of that name, begun where there is none. One at a time may be open."""
+
+    def partial_bytes(self, name: str) -> int:
+        """Bytes of the partial blob that are there; after a power cut, the last of them may be wrong."""
+
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from ``start`` up to ``stop``, in pieces."""
 
     def delete(self, name: str) -> None:
-        """Remove the blob, if it is there."""
+        """Remove the blob, whole or partial, if it is there."""
 
 
 class FolderBlobs:
     """Blobs as files of one folder, spread over 256 subfolders.
 
-    What an interrupted upload left in ``incoming`` is removed when the folder is opened; one process owns it.
+    What an interrupted upload left in ``incoming`` is removed when the folder is opened; one process owns it. What lies
+    in ``partial`` stays until it is deleted.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._partial = folder / "partial"
+        for part in (self._incoming, self._partial):
+            part.mkdir(parents=True, exist_ok=True)
         for leftover in self._incoming.iterdir():
             leftover.unlink(missing_ok=True)
 
     def writer(self) -> FileWriter:
         """A new blob, in a temporary file first."""
-        name = secrets.token_hex(16)  # not a client's word: what a client says never names a file
+        name = self.new_name()
         return FileWriter(name, incoming=self._incoming / name, home=self._path(name))
+
+    def new_name(self) -> str:
+        """A random name: what a client says never names a file."""
+        return secrets.token_hex(16)
+
+    def partial(self, name: str) -> PartialFile:
+        """The file of that name among the partial ones, made where there is none."""
+        return PartialFile(name, partial=self._partial / name, home=self._path(name))
+
+    def partial_bytes(self, name: str) -> int:
+        """Size of the file of that name, 0 where there is none."""
+        for path in (self._path(name), self._partial / name):
+            with contextlib.suppress(FileNotFoundError):
+                return path.stat().st_size
+        return 0
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from ``start`` up to ``stop``, in pieces of 256 KiB at most.
@@ -74,8 +122,9 @@ class FolderBlobs:
         return _pieces(file, stop - start)
 
     def delete(self, name: str) -> None:
-        """Remove the file, if it is there."""
-        self._path(name).unlink(missing_ok=True)
+        """Remove the file, whole or partial, if it is there."""
+        for path in (self._path(name), self._partial / name):
+            path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self._folder / name[:2] / name
@@ -86,7 +135,7 @@ class FileWriter:
 
     def __init__(self, name: str, *, incoming: Path, home: Path) -> None:
         self._name, self._incoming, self._home = name, incoming, home
-        self._file = incoming.open("xb", buffering=0)
+        self._file = io.FileIO(incoming, "x")
         self._digest = hashlib.sha256()
         self._size_bytes = 0
 
@@ -97,9 +146,7 @@ class FileWriter:
 
     def write(self, data: bytes) -> None:
         """Write more bytes."""
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+        _write_all(self._file, data)
         self._digest.update(data)
         self._size_bytes += len(data)
 
@@ -109,18 +156,63 @@ class FileWriter:
 
     def publish(self) -> str:
         """Give the file its name. Bytes and name are on the disk when this returns, and outlive a power cut."""
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._home.parent.mkdir(exist_ok=True)
-        self._incoming.replace(self._home)
-        for folder in (self._home.parent, self._home.parent.parent):
-            _fsync_folder(folder)
+        _publish(self._file, self._incoming, self._home)
         return self._name
 
     def discard(self) -> None:
         """Remove the temporary file."""
         self._file.close()
         self._incoming.unlink(missing_ok=True)
+
+
+class PartialFile:
+    """A blob of a `FolderBlobs` that comes in parts. One thread at a time may call it."""
+
+    def __init__(self, name: str, *, partial: Path, home: Path) -> None:
+        self._name, self._partial, self._home = name, partial, home
+        if home.exists():  # the hub died when it had published the file, and before the store knew
+            home.replace(partial)
+        partial.touch()
+        self._file = io.FileIO(partial, "r+")
+
+    def truncate(self, size_bytes: int) -> None:
+        """Cut the file off there; the next byte goes to its end."""
+        self._file.truncate(size_bytes)
+        self._file.seek(size_bytes)
+
+    def write(self, data: bytes) -> None:
+        """Write more bytes. They outlive this process; a power cut may take them until `publish`."""
+        _write_all(self._file, data)
+
+    def read(self) -> Iterator[bytes]:
+        """Every byte, in pieces of 256 KiB at most."""
+        self._file.seek(0)
+        while piece := self._file.read(_READ_BYTES):
+            yield piece
+
+    def publish(self) -> str:
+        """Give the file its name. Bytes and name are on the disk when this returns, and outlive a power cut."""
+        _publish(self._file, self._partial, self._home)
+        return self._name
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _publish(file: io.FileIO, path: Path, home: Path) -> None:
+    os.fsync(file.fileno())
+    file.close()
+    home.parent.mkdir(exist_ok=True)
+    path.replace(home)
+    for folder in (home.parent, home.parent.parent):
+        _fsync_folder(folder)
 
 
 def _fsync_folder(folder: Path) -> None:

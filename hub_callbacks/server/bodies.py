@@ -113,6 +113,12 @@ class StateBody(_Body):
     at: Unix | None = None
 
 
+class CommandBody(_Body):
+    """What the model's trainer is to do (feature ``commands``): ``stop`` after the current epoch."""
+
+    command: Literal["stop"]
+
+
 class ResetBody(_Body):
     """Which model to make new again. 8.0-era clients send their key here, and no header."""
 
@@ -176,17 +182,36 @@ class Series(_Body):
     data: dict[str, float | str]
 
 
+class Command(_Body):
+    """What the trainer is to do, and who wants it."""
+
+    command: Literal["stop"]
+    reason: str
+
+
 class Heartbeat(_Body):
     """The reply to a sign of life: the id to send next time, in how many seconds, and what to do."""
 
     agent_id: str
     interval: float
-    commands: list[str]
+    commands: list[Command]
 
 
-class Stored(_Body):
+class Published(_Body):
     """A checkpoint that was verified and published."""
 
     id: str
     sha256: str
     size_bytes: int
+
+
+class Stored(Published):
+    """One of a model's checkpoints; ``url`` gives its bytes to anyone, for a day."""
+
+    filename: str
+    epoch: int
+    is_best: bool
+    is_final: bool
+    map: float
+    created_at: float
+    url: str

@@ -10,8 +10,11 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from hub_callbacks.server.blobs import Blobs
+from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.signing import Signer
+from hub_callbacks.server.standing import Standing, judge
 from hub_callbacks.server.store import Store
+from hub_callbacks.server.store.rows import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +24,19 @@ class Hub:
     Attributes:
         clock: Unix time, seconds.
         heartbeat_s: Seconds between two heartbeats that the hub asks its clients for.
+        incoming: The uploads that this process is receiving.
     """
 
     store: Store
     blobs: Blobs
     signer: Signer
     clock: Callable[[], float]
-    heartbeat_s: float = 300.0
+    heartbeat_s: float
+    incoming: Incoming
+
+    def judge(self, model: Model) -> Standing:
+        """How the run stands now."""
+        return judge(model, now=self.clock(), heartbeat_s=self.heartbeat_s)
 
 
 async def get_hub(connection: HTTPConnection) -> Hub:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
+from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.multipart import FormError
+from hub_callbacks.server.publishing import CheckpointError
 from hub_callbacks.server.store import BadCursorError, IdTakenError, NotFoundError
 
 _STATUSES: Final[Mapping[type[Exception], int]] = {
@@ -21,7 +24,12 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     IdTakenError: 409,
     BadCursorError: 422,
     FormError: 422,
+    CheckpointError: 422,
+    UploadBusyError: 423,
 }
+
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 def failure(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -36,6 +44,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(SignInRequired, _sign_in)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -63,6 +72,12 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _busy(_: Request, __: Exception) -> Response:
     return failure(503, "The hub's store is busy or full. Try again.", {"retry-after": "5"})
+
+
+async def _disk(_: Request, error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return failure(507, "The hub's disk is full.", {"retry-after": "60"})
+    raise error
 
 
 async def _sign_in(_: Request, error: Exception) -> Response:

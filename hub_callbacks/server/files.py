@@ -37,8 +37,8 @@ def pointed_to(hub: Hub, models: Iterable[Model]) -> dict[str, Checkpoint]:
 def _name(checkpoint: Checkpoint) -> str:
     """The end of the path.
 
-    Ultralytics caches a download under the last part of its path, for all models together (protocol.md, D19), so that
-    part is unique; but hub-sdk looks for ``{id}/best.pt`` in the URL of a trained model, which is cached by id.
+    Ultralytics (8.0 to 8.4) caches a download under the last part of its path, for all models together, so that part is
+    unique; but hub-sdk looks for ``{id}/best.pt`` in the URL of a trained model, which is cached by id.
     """
     if checkpoint.is_final:
         return f"{checkpoint.model_id}/best.pt"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.failures import failure
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+STALL_S = 60.0  # a connection over radio is back by then; a client's own time-outs are as long
 
 
 @dataclass(slots=True)
@@ -35,18 +40,25 @@ class Activity:
         return 0.0 if self.in_flight else time.monotonic() - self._last
 
 
+class StalledError(HubCallbacksError):
+    """The client takes no byte of the reply any more."""
+
+
 class Guard:
     """ASGI middleware around the whole application.
 
     Args:
         app: The application.
         activity: Where requests are counted.
+        stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
         hosts: The names in ``Host`` that are ours; any where empty. On loopback a page of another site could have its
             own name point to 127.0.0.1 and read our replies (DNS rebinding): its Host gives it away.
     """
 
-    def __init__(self, app: ASGIApp, *, activity: Activity, hosts: Collection[str]) -> None:
-        self._app, self._activity, self._hosts = app, activity, frozenset(hosts)
+    def __init__(
+        self, app: ASGIApp, *, activity: Activity, hosts: Collection[str] = (), stall_s: float = STALL_S
+    ) -> None:
+        self._app, self._activity, self._hosts, self._stall_s = app, activity, frozenset(hosts), stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,19 +73,23 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        body = _Body(receive, waits_for_continue="expect" in headers)
+        body = _Body(receive, waits_for_continue="expect" in headers, stall_s=self._stall_s)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _protect(MutableHeaders(scope=message))
                 await body.drain()
-            await send(message)
+            with anyio.move_on_after(self._stall_s) as waiting:
+                await send(message)
+            if waiting.cancelled_caught:
+                raise StalledError(f"The client took no byte of the reply for {self._stall_s:g} seconds.")
 
         if self._hosts and _name(headers.get("host", "")) not in self._hosts:
             reply = failure(421, "This is not a name of this hub. Open it as http://127.0.0.1 with its port.")
             await reply(scope, body.receive, answer)
         else:
-            await self._app(scope, body.receive, answer)
+            with contextlib.suppress(StalledError):  # the server closes the connection, and says so in its log
+                await self._app(scope, body.receive, answer)
 
 
 class _Body:
@@ -83,18 +99,31 @@ class _Body:
     sent on, often never sees the answer: a refusal would look like a broken line, and be tried for ever.
     """
 
-    def __init__(self, receive: Receive, *, waits_for_continue: bool) -> None:
-        self._receive = receive
-        self._is_over = waits_for_continue  # RFC 9110, section 10.1.1: it sends nothing until we ask for it
+    def __init__(self, receive: Receive, *, waits_for_continue: bool, stall_s: float) -> None:
+        self._receive, self._stall_s = receive, stall_s
+        self._is_drained = waits_for_continue  # RFC 9110, section 10.1.1: it sends nothing until we ask for it
+        self._is_over = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        self._is_over = message["type"] != "http.request" or not message.get("more_body", False)
+        """The next part of the body; behind its end the client's leaving, for which there is no hurry.
+
+        Raises:
+            HTTPException: 408, none came for too long.
+        """
+        if self._is_over:
+            return await self._receive()
+        with anyio.move_on_after(self._stall_s) as waiting:
+            message = await self._receive()
+        if waiting.cancelled_caught:
+            self._is_drained = self._is_over = True
+            raise HTTPException(408, f"No byte came for {self._stall_s:g} seconds.", headers={"connection": "close"})
+        self._is_drained = self._is_over = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
     async def drain(self) -> None:
-        while not self._is_over:
-            await self.receive()
+        with contextlib.suppress(HTTPException):  # the reply comes all the same
+            while not self._is_drained:
+                await self.receive()
 
 
 def _protect(headers: MutableHeaders) -> None:

@@ -10,10 +10,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.blobs import BlobWriter
+from hub_callbacks.server.publishing import HEAD_BYTES
 
 _FIELD_BYTES = 4096  # HUB v1's fields are numbers and words
 _FIELDS = 32
-_HEAD_BYTES = 4  # a zip's first signature
 _END_BYTES = 22  # a zip's end record, as torch writes it: without a comment
 _DISPOSITION: Final = b"content-disposition"
 
@@ -119,7 +119,7 @@ class UploadForm:
             return
         piece = data[start:end]
         self._writer.write(piece)
-        self.head = (self.head + piece[:_HEAD_BYTES])[:_HEAD_BYTES]
+        self.head = (self.head + piece[:HEAD_BYTES])[:HEAD_BYTES]
         self.tail = (self.tail + piece[-_END_BYTES:])[-_END_BYTES:]
 
     def _on_part_end(self) -> None:

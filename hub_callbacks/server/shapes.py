@@ -1,6 +1,7 @@
 """A model as HUB v1's clients read it, from ultralytics 8.0.5 to 8.4.114 and hub-sdk 0.0.2 to 0.0.25.
 
-Every era reads other fields of the same flat object; protocol.md, section 2, says which and gives the rules.
+Every era reads other fields of the same flat object: 8.0 its arguments beside the rest, 8.1.0 in ``config``, later ones
+in ``train_args``; 8.0 begins from ``cfg`` where there is one, the others from ``weights`` when ``is_pretrained``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hub_callbacks.records import finite
+from hub_callbacks.server.standing import Standing
 from hub_callbacks.server.store.rows import Checkpoint, MetricsRow, Model
 
 # What a client leaves out has Ultralytics' default (ultralytics/cfg/default.yaml, 8.0 to 8.4).
@@ -28,11 +30,14 @@ _WORDS: Final[Mapping[str, Any]] = {
 }  # auto-create sends str(value)
 
 
-def hub_model(model: Model, *, files: Mapping[str, Checkpoint], urls: Mapping[str, str]) -> dict[str, Any]:
+def hub_model(
+    model: Model, standing: Standing, *, files: Mapping[str, Checkpoint], urls: Mapping[str, str]
+) -> dict[str, Any]:
     """The data of GET model.
 
     Args:
         model: The model.
+        standing: How its run stands.
         files: The checkpoints that it points to, by id.
         urls: Where each of them can be fetched, by id.
     """
@@ -55,7 +60,7 @@ def hub_model(model: Model, *, files: Mapping[str, Checkpoint], urls: Mapping[st
         "meta": {**_object(model.document.get("meta")), "name": model.name},
         "dataset": model.document.get("dataset"),
         "project": model.document.get("projectId"),
-        "run": _run(model),
+        "run": _run(model, standing),
     }
 
 
@@ -82,15 +87,17 @@ def _arguments(model: Model) -> dict[str, Any]:
     }
 
 
-def _run(model: Model) -> dict[str, Any]:
+def _run(model: Model, standing: Standing) -> dict[str, Any]:
     """Our extension: how the run stands."""
     return {
         "project": model.project,
         "task": model.task,
         "epochs": model.epochs,
         "lastEpoch": model.last_epoch,
-        "state": model.state,
-        "reason": model.reason,
+        "state": standing.word,
+        "reason": standing.reason,
+        "since": standing.since,
+        "stopAskedFor": model.stop_reason,
         "best": finite(model.best),
         "last": finite(model.last),
         "summary": finite(model.summary),
@@ -100,6 +107,7 @@ def _run(model: Model) -> dict[str, Any]:
         "startedAt": model.started_at,
         "finishedAt": model.finished_at,
         "lastSeenAt": model.last_seen_at,
+        "lastRowAt": model.last_row_at,
     }
 
 

@@ -180,7 +180,7 @@ def test_heartbeat_gives_an_agent_id_and_keeps_it(hub: HubServer) -> None:
     path = wire.heartbeat(create(hub))
     first = hub.ask("POST", path, json={"agent": "python-8.4-local", "agentId": None})
     second = hub.ask("POST", path, json={"agent": "python-8.4-local", "agentId": first["agentId"]})
-    assert first == second == {"agentId": first["agentId"], "interval": 300.0, "commands": []}
+    assert first == second == {"agentId": first["agentId"], "interval": 30.0, "commands": []}
 
 
 def test_heartbeat_brings_a_crashed_run_back(hub: HubServer) -> None:

@@ -29,11 +29,21 @@ PRIVATE = [
     ("DELETE", wire.model("x" * 20)),
     ("GET", wire.metrics("x" * 20)),
     ("POST", wire.upload("x" * 20)),
+    ("GET", wire.checkpoints("x" * 20)),
+    ("POST", wire.uploads("x" * 20)),
+    ("PATCH", f"{wire.uploads('x' * 20)}/x"),
+    ("DELETE", f"{wire.uploads('x' * 20)}/x"),
+    ("POST", wire.commands("x" * 20)),
     ("POST", wire.state("x" * 20)),
     ("POST", wire.heartbeat("x" * 20)),
     ("POST", "/model-reset"),
 ]
-BODIES = {"/model-reset": {"modelId": "x" * 20}, wire.state("x" * 20): {"state": "running"}}
+BODIES = {
+    "/model-reset": {"modelId": "x" * 20},
+    wire.state("x" * 20): {"state": "running"},
+    wire.commands("x" * 20): {"command": "stop"},
+}
+TUS = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +67,7 @@ def send(keys: dict[str, str], who: str, method: str, path: str, json: object = 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "A" * 42}, {"authorization": "Bearer x"}])
 def test_private_route_asks_for_a_key(hub: HubServer, method: str, path: str, headers: dict[str, str]) -> None:
     body = {"type": "metrics", "metrics": {}, **BODIES.get(path, {})}
-    response = requests.request(method, hub.url + path, headers=headers, json=body, timeout=10)
+    response = requests.request(method, hub.url + path, headers=headers | TUS, json=body, timeout=10)
     assert (response.status_code, response.json()["success"]) == (401, False)
 
 

@@ -8,8 +8,8 @@ import pytest
 from hub_callbacks.server.dashboard import formats
 from hub_callbacks.server.dashboard.arguments import arguments
 from hub_callbacks.server.dashboard.live import columns
-from hub_callbacks.server.dashboard.states import SILENT_AFTER_S, judge
-from hub_callbacks.server.dashboard.views import facts, numbers, run_view, score
+from hub_callbacks.server.dashboard.views import RunView, facts, numbers, run_view, score
+from hub_callbacks.server.standing import judge
 from hub_callbacks.server.store.rows import MetricsRow, Model
 
 NOW = 1_800_000_000.0
@@ -24,6 +24,7 @@ MODEL = Model(
     task="detect",
     status="new",
     state="running",
+    state_at=NOW - 1000,
     reason="",
     epochs=10,
     last_epoch=3,
@@ -40,60 +41,36 @@ MODEL = Model(
     started_at=NOW - 1000,
     finished_at=None,
     last_seen_at=NOW,
+    last_row_at=NOW,
+    epoch_s=250.0,
+    stop_reason=None,
 )
 
 
-def test_state_is_running_while_the_trainer_is_heard() -> None:
-    shown = judge(replace(MODEL, last_seen_at=NOW - SILENT_AFTER_S), now=NOW)
-    assert (shown.word, shown.is_live) == ("running", True)
-
-
-def test_state_is_silent_with_how_long_when_the_trainer_is_not_heard() -> None:
-    shown = judge(replace(MODEL, last_seen_at=NOW - 1380), now=NOW)
-    assert (shown.word, shown.reason) == ("silent", "Nothing heard from the trainer for 23 min.")
-
-
-def test_state_that_was_reported_as_an_end_stays_however_long_ago() -> None:
-    shown = judge(replace(MODEL, state="failed", reason="CUDA out of memory", last_seen_at=0), now=NOW)
-    assert (shown.word, shown.reason, shown.is_live) == ("failed", "CUDA out of memory", False)
-
-
-@pytest.mark.parametrize(
-    ("status", "last_epoch", "last_seen_at", "word"),
-    [
-        ("trained", 9, NOW, "finished"),
-        ("new", None, None, "new"),
-        ("new", None, NOW, "running"),
-        ("training", 3, NOW - 5000, "silent"),
-    ],
-)
-def test_state_of_a_client_that_reports_none_follows_from_what_it_did(
-    status: str, last_epoch: int | None, last_seen_at: float | None, word: str
-) -> None:
-    model = replace(MODEL, state=None, status=status, last_epoch=last_epoch, last_seen_at=last_seen_at)  # type: ignore[arg-type]  # parametrized
-    assert judge(model, now=NOW).word == word
+def view(model: Model) -> RunView:
+    return run_view(model, judge(model, now=NOW, heartbeat_s=30.0), now=NOW)
 
 
 def test_run_counts_epochs_from_one() -> None:
-    assert run_view(MODEL, now=NOW).epoch == 4
+    assert view(MODEL).epoch == 4
 
 
 def test_run_has_no_more_epochs_than_planned_when_the_last_validation_came_as_one() -> None:
-    assert run_view(replace(MODEL, last_epoch=10), now=NOW).epoch == 10
+    assert view(replace(MODEL, last_epoch=10)).epoch == 10
 
 
 def test_run_lasts_until_now_while_it_runs_and_until_its_end_after() -> None:
-    assert run_view(MODEL, now=NOW).duration_s == 1000
-    assert run_view(replace(MODEL, state="finished", finished_at=NOW - 400), now=NOW).duration_s == 600
+    assert view(MODEL).duration_s == 1000
+    assert view(replace(MODEL, state="finished", finished_at=NOW - 400)).duration_s == 600
 
 
 def test_run_that_fell_silent_lasts_until_it_was_last_heard() -> None:
-    assert run_view(replace(MODEL, last_seen_at=NOW - 900), now=NOW).duration_s == 100
+    assert view(replace(MODEL, last_seen_at=NOW - 900)).duration_s == 100
 
 
 def test_run_calls_the_data_set_by_its_last_part() -> None:
-    assert run_view(MODEL, now=NOW).dataset == "coco8.yaml"
-    assert run_view(replace(MODEL, dataset="C:\\data\\coco8.yaml"), now=NOW).dataset == "coco8.yaml"
+    assert view(MODEL).dataset == "coco8.yaml"
+    assert view(replace(MODEL, dataset="C:\\data\\coco8.yaml")).dataset == "coco8.yaml"
 
 
 def test_score_prefers_the_boxes_map() -> None:

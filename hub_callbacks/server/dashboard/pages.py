@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from hub_callbacks import wire
 from hub_callbacks.server import auth
 from hub_callbacks.server.auth import PageViewer, Viewer
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.live import columns
 from hub_callbacks.server.dashboard.render import Renderer, live_reply, renderer
-from hub_callbacks.server.dashboard.run_page import live_part, still_part
+from hub_callbacks.server.dashboard.run_page import live_part, still_part, stop_path
 from hub_callbacks.server.dashboard.runs_page import runs_part
+from hub_callbacks.server.stopping import ask_to_stop
 from hub_callbacks.server.store.errors import BadCursorError
 from hub_callbacks.server.store.rows import Caller
 
@@ -61,20 +64,20 @@ def run(model_id: str, hub: ThisHub, caller: PageViewer, render: ThisRenderer) -
         text = f"There is no run with the ID {model_id!r} on this hub. It may have been deleted, or not have arrived."
         return render.error(404, "This run is not here", text, caller=caller)
     rows = hub.store.metrics(model_id)
-    values = {**live_part(hub, model, rows), **still_part(model, rows), "live_url": f"/live/models/{model_id}"}
+    values = {**live_part(hub, model, rows, caller), **still_part(model, rows), "live_url": f"/live/models/{model_id}"}
     return render.page("run.html", caller=caller, **values)
 
 
 @router.get("/live/models/{model_id}")
 def run_live(
-    model_id: str, hub: ThisHub, _: Viewer, render: ThisRenderer, since: Annotated[int, Query(ge=0)] = 0
+    model_id: str, hub: ThisHub, caller: Viewer, render: ThisRenderer, since: Annotated[int, Query(ge=0)] = 0
 ) -> JSONResponse:
     """The part of that page that changes, and the rows from the epoch ``since`` on."""
     model = hub.store.get_model(model_id)
     if model is None:
         return JSONResponse({"message": "The run is gone."}, status_code=404)
     rows = hub.store.metrics(model_id)
-    values = live_part(hub, model, rows)
+    values = live_part(hub, model, rows, caller)
     new = columns([row for row in rows if row.epoch >= since])
     state = values["run"].state
     return live_reply(
@@ -82,8 +85,18 @@ def run_live(
         rows=new,
         received=len(rows),
         is_live=state.is_live,
-        pause_s=_PAUSE_S if state.word == "running" else _IDLE_PAUSE_S,
+        pause_s=_PAUSE_S if state.word in {"running", "stalled"} else _IDLE_PAUSE_S,
     )
+
+
+@router.post(stop_path("{model_id}"))
+def stop(model_id: str, hub: ThisHub, caller: PageViewer, request: Request) -> Response:
+    """Ask the run to stop, and back to its page, which says what came of it."""
+    if auth.is_same_origin(request):
+        auth.check_owner(caller, hub.store.owner_of(model_id))
+        with contextlib.suppress(HTTPException):  # it has ended meanwhile: the page shows that
+            ask_to_stop(hub, model_id, caller)
+    return RedirectResponse(wire.page(model_id), status_code=303)
 
 
 @router.get(auth.LOGIN)

@@ -31,7 +31,7 @@ def runs_part(hub: Hub, *, query: str, cursor: str) -> RunsPart:
     page = hub.store.list_models(limit=_PAGE_SIZE, cursor=cursor or None, query=query)
     now = hub.clock()
     return {
-        "runs": [run_view(model, now=now) for model in page.models],
+        "runs": [run_view(model, hub.judge(model), now=now) for model in page.models],
         "total": page.total,
         "query": query,
         "cursor": cursor,

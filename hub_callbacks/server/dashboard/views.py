@@ -8,7 +8,7 @@ from pathlib import PureWindowsPath
 
 from hub_callbacks import wire
 from hub_callbacks.server.dashboard.charts import is_curve
-from hub_callbacks.server.dashboard.states import ShownState, judge
+from hub_callbacks.server.standing import Standing
 from hub_callbacks.server.store.rows import Model
 
 _SCORES = (  # the first that a run has is its score
@@ -50,7 +50,7 @@ class RunView:
     id: str
     url: str
     name: str
-    state: ShownState
+    state: Standing
     epoch: int
     epochs: int | None
     score: Score | None
@@ -63,9 +63,8 @@ class RunView:
     duration_s: float | None
 
 
-def run_view(model: Model, *, now: float) -> RunView:
+def run_view(model: Model, state: Standing, *, now: float) -> RunView:
     """The run as it stands at ``now`` (Unix time, seconds)."""
-    state = judge(model, now=now)
     started_at = model.started_at or model.created_at
     return RunView(
         id=model.id,
@@ -113,14 +112,14 @@ def facts(model: Model, first: Mapping[str, float]) -> Sequence[tuple[str, objec
 
 def _epochs_done(model: Model) -> int:
     done = 0 if model.last_epoch is None else model.last_epoch + 1
-    # ultralytics >= 8.4.100 reports its last validation as one epoch more (protocol.md, section 2)
+    # ultralytics >= 8.4.100 reports its last validation, `final_eval`, as one epoch more
     return min(done, model.epochs) if model.epochs else done
 
 
-def _duration_s(model: Model, state: ShownState, *, now: float) -> float | None:
+def _duration_s(model: Model, state: Standing, *, now: float) -> float | None:
     if model.started_at is None:
         return None
-    end = now if state.word == "running" else model.finished_at or model.last_seen_at
+    end = now if state.word in {"running", "stalled"} else model.finished_at or model.last_seen_at
     return None if end is None else max(0.0, end - model.started_at)
 
 

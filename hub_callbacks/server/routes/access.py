@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from hub_callbacks.server.auth import ShownKey, check_owner, identify
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.store import NotFoundError
-from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.rows import Caller, Model
 
 
 def readable_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> Model:
@@ -41,10 +41,17 @@ def own_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) ->
 
 def check_own(model_id: str, request: Request, hub: Hub, shown: str | None) -> str:
     """The same, for routes that get id and key in another way."""
-    caller = identify(request, hub, shown=shown, role="trainer")
-    check_owner(caller, hub.store.owner_of(model_id))
+    owner(model_id, request, hub, shown)
     return model_id
 
 
+def owner(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> Caller:
+    """The caller, who is the model's owner or an admin; raises as `own_model` does."""
+    caller = identify(request, hub, shown=shown, role="trainer")
+    check_owner(caller, hub.store.owner_of(model_id))
+    return caller
+
+
 ReadableModel = Annotated[Model, Depends(readable_model)]
+Owner = Annotated[Caller, Depends(owner)]
 OwnModelId = Annotated[str, Depends(own_model)]

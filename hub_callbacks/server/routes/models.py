@@ -81,4 +81,4 @@ def _shown(request: Request, hub: Hub, models: Iterable[Model]) -> list[Object]:
     files = pointed_to(hub, models)
     root = str(request.base_url).rstrip("/")
     urls = {checkpoint.id: root + file_path(hub, checkpoint) for checkpoint in files.values()}
-    return [hub_model(model, files=files, urls=urls) for model in models]
+    return [hub_model(model, hub.judge(model), files=files, urls=urls) for model in models]

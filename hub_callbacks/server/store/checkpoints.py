@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, insert, select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
+from hub_callbacks.server.store.models import blobs_of
 from hub_callbacks.server.store.rows import Checkpoint, NewCheckpoint
-from hub_callbacks.server.store.schema import checkpoints, metrics, models
+from hub_callbacks.server.store.schema import checkpoints, metrics, models, uploads
 
 _JOINED = select(
     *(column for column in checkpoints.c if column.name not in {"seq", "model_seq"}), models.c.id.label("model_id")
@@ -27,8 +28,13 @@ class CheckpointStore:
     database: Database
     clock: Callable[[], float]
 
-    def add_checkpoint(self, model_id: str, new: NewCheckpoint) -> Checkpoint:
+    def add_checkpoint(self, model_id: str, new: NewCheckpoint, *, upload_id: str = "") -> Checkpoint:
         """Publish a verified blob as the model's checkpoint, and let the model point to it where it should.
+
+        Args:
+            model_id: The model.
+            new: What is published.
+            upload_id: The upload that has become this checkpoint.
 
         Returns:
             The checkpoint. When these very bytes were published before for this epoch and kind, it is the first one:
@@ -38,11 +44,12 @@ class CheckpointStore:
             NotFoundError: There is no such model.
         """
         with self.database.write() as connection:
-            seq = _seq(connection, model_id)
-            known = connection.execute(_same(seq, new)).one_or_none()
+            seq = live_seq(connection, model_id)
+            known = connection.execute(same_content(checkpoints, seq, new)).one_or_none()
             checkpoint_id = known.id if known else self._insert(connection, seq, new)
             _point(connection, seq)
             connection.execute(update(models).where(models.c.seq == seq).values(last_seen_at=self.clock()))
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(is_published=True))
             return _checkpoint(connection.execute(_JOINED.where(checkpoints.c.id == checkpoint_id)).one())
 
     def checkpoints(self, model_id: str) -> list[Checkpoint]:
@@ -73,13 +80,12 @@ class CheckpointStore:
             NotFoundError: There is no such model.
         """
         with self.database.write() as connection:
-            seq = _seq(connection, model_id)
-            mine = checkpoints.c.model_seq == seq
-            blobs = connection.execute(select(checkpoints.c.blob).where(mine)).scalars().all()
-            connection.execute(delete(checkpoints).where(mine))
-            connection.execute(delete(metrics).where(metrics.c.model_seq == seq))
+            seq = live_seq(connection, model_id)
+            blobs = blobs_of(connection, seq)
+            for table in (checkpoints, uploads, metrics):
+                connection.execute(delete(table).where(table.c.model_seq == seq))
             connection.execute(update(models).where(models.c.seq == seq).values(**_NEW))
-        return list(blobs)
+        return blobs
 
     def _insert(self, connection: Connection, seq: int, new: NewCheckpoint) -> str:
         checkpoint_id = wire.new_id()
@@ -91,12 +97,18 @@ class CheckpointStore:
 _NEW = {
     "status": "new",
     **dict.fromkeys(("best", "last", "summary"), "{}"),
-    **dict.fromkeys(("last_epoch", "resume_id", "weights_id", "state", "state_at", "finished_at")),
+    **dict.fromkeys(("last_epoch", "last_row_at", "epoch_times", "resume_id", "weights_id")),
+    **dict.fromkeys(("state", "state_at", "finished_at", "stop_reason")),
     "reason": "",
 }
 
 
-def _seq(connection: Connection, model_id: str) -> int:
+def live_seq(connection: Connection, model_id: str) -> int:
+    """The model's row number.
+
+    Raises:
+        NotFoundError: There is no such model.
+    """
     row = connection.execute(
         select(models.c.seq).where(models.c.id == model_id, models.c.deleted_at.is_(None))
     ).one_or_none()
@@ -105,12 +117,13 @@ def _seq(connection: Connection, model_id: str) -> int:
     return int(row.seq)
 
 
-def _same(seq: int, new: NewCheckpoint) -> Select[Any]:
-    return select(checkpoints.c.id).where(
-        checkpoints.c.model_seq == seq,
-        checkpoints.c.is_final.is_(new.is_final),
-        checkpoints.c.epoch == new.epoch,
-        checkpoints.c.sha256 == new.sha256,
+def same_content(table: Table, model_seq: int, new: NewCheckpoint) -> Select[Any]:
+    """The ids of the table's rows that are the same checkpoint: of the same model, kind and epoch, the same bytes."""
+    return select(table.c.id).where(
+        table.c.model_seq == model_seq,
+        table.c.is_final.is_(new.is_final),
+        table.c.epoch == new.epoch,
+        table.c.sha256 == new.sha256,
     )
 
 

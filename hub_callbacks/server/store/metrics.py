@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,11 @@ from hub_callbacks.server.store.errors import NotFoundError
 from hub_callbacks.server.store.rows import MetricsRow
 from hub_callbacks.server.store.schema import metrics, models
 
-_MODEL = select(models.c.seq, models.c.last_epoch, models.c.best, models.c.last).where(
-    models.c.id == bindparam("id"), models.c.deleted_at.is_(None)
-)
+_EPOCH_TIMES = 9  # enough for a median that one long validation does not move
+_MODEL = select(
+    *(models.c.seq, models.c.last_epoch, models.c.best, models.c.last),
+    *(models.c.last_row_at, models.c.started_at, models.c.epoch_times),
+).where(models.c.id == bindparam("id"), models.c.deleted_at.is_(None))
 _ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))
@@ -28,7 +31,9 @@ _PUT = text(  # the same words for SQLite (lang_upsert.html) and PostgreSQL
 _NOTE = (
     update(models)
     .where(models.c.seq == bindparam("model_seq"))
-    .values({name: bindparam(name) for name in ("best", "last", "last_epoch", "last_seen_at")})
+    .values(
+        {name: bindparam(name) for name in ("best", "last", "last_epoch", "last_seen_at", "last_row_at", "epoch_times")}
+    )
 )
 _MODEL_ROWS = (
     select(metrics.c.epoch, metrics.c.row_json)
@@ -72,13 +77,26 @@ class MetricStore:
     def _changes(self, model: Any, rows: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
         newest = max(rows)
         is_last = model.last_epoch is None or newest >= model.last_epoch
+        now = self.clock()
         return {
             "model_seq": model.seq,
             "best": values.dump(values.best_of([values.load(model.best), *rows.values()])),
             "last": values.dump(rows[newest]) if is_last else model.last,
             "last_epoch": newest if is_last else model.last_epoch,
-            "last_seen_at": self.clock(),
+            "last_seen_at": now,
+            **_pace(model, sum(model.last_epoch is None or epoch > model.last_epoch for epoch in rows), now=now),
         }
+
+
+def _pace(model: Any, new_epochs: int, *, now: float) -> dict[str, Any]:
+    """When a new epoch last came, and how long the last ones took, in seconds."""
+    if not new_epochs:
+        return {"last_row_at": model.last_row_at, "epoch_times": model.epoch_times}
+    times = json.loads(model.epoch_times or "[]")
+    begun_at = model.last_row_at or model.started_at
+    if begun_at is not None:
+        times.append(max(0.0, now - begun_at) / new_epochs)  # clocks differ; rows that waited come together
+    return {"last_row_at": now, "epoch_times": json.dumps(times[-_EPOCH_TIMES:])}
 
 
 def _parameters(seq: int, epoch: int, row: Mapping[str, float]) -> dict[str, Any]:

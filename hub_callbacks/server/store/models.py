@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +14,16 @@ from hub_callbacks import wire
 from hub_callbacks.server.store import documents, states, values
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import BadCursorError, IdTakenError, NotFoundError
-from hub_callbacks.server.store.rows import Model, Page
-from hub_callbacks.server.store.schema import checkpoints, models
+from hub_callbacks.server.store.rows import Contact, Model, Page
+from hub_callbacks.server.store.schema import checkpoints, models, uploads
 
 _SEARCHED = (models.c.id, models.c.name, models.c.project, models.c.dataset, models.c.parent, models.c.architecture)
 _JSON = ("document", "args", "environment")
 _VALUES = ("best", "last", "summary")
 _PLAIN = (
-    *("id", "owner", "name", "project", "dataset", "architecture", "parent", "task", "status", "state", "reason"),
-    *("epochs", "last_epoch", "resume_id", "weights_id", "created_at", "started_at", "finished_at", "last_seen_at"),
+    *("id", "owner", "name", "project", "dataset", "architecture", "parent", "task", "status", "state", "state_at"),
+    *("reason", "epochs", "last_epoch", "resume_id", "weights_id", "created_at", "started_at", "finished_at"),
+    *("last_seen_at", "last_row_at", "stop_reason"),
 )
 _OWNER = select(models.c.owner).where(models.c.id == bindparam("model_id"), models.c.deleted_at.is_(None))
 _EMPTY = {"reason": "", "project": "", "task": "", **dict.fromkeys((*_JSON, *_VALUES), "{}")}
@@ -51,7 +53,7 @@ class ModelStore:
             elif row.owner != owner or row.deleted_at is not None:
                 raise IdTakenError(model_id)
             else:
-                _restart(connection, row, body)
+                self._restart(connection, row, body)
             return _model(_live(connection, model_id))
 
     def get_model(self, model_id: str) -> Model | None:
@@ -127,9 +129,9 @@ class ModelStore:
             if not hard:
                 _set(connection, seq, {"deleted_at": self.clock()})
                 return []
-            blobs = connection.execute(select(checkpoints.c.blob).where(checkpoints.c.model_seq == seq)).scalars().all()
+            blobs = blobs_of(connection, seq)
             connection.execute(delete(models).where(models.c.seq == seq))
-            return list(blobs)
+            return blobs
 
     def set_state(self, model_id: str, state: wire.RunState, *, reason: str = "", at: float | None = None) -> Model:
         """Take a report of how the run stands, made at ``at`` (now when None), unless what is known outranks it.
@@ -146,11 +148,27 @@ class ModelStore:
             _set(connection, row.seq, changes)
             return _model(_live(connection, model_id))
 
-    def touch(self, model_id: str, *, agent_id: str | None = None) -> str:
+    def ask_to_stop(self, model_id: str, *, reason: str) -> bool:
+        """Have the run's agent told to stop, with every sign of life until the run ends or starts anew.
+
+        Returns:
+            Whether the agent can be told: the run is not over, and its client is none of HUB v1.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.write() as connection:
+            row = _live(connection, model_id)
+            is_running = row.state is not None and row.state not in states.OVER
+            if is_running and row.stop_reason is None:
+                _set(connection, row.seq, {"stop_reason": reason})
+        return is_running
+
+    def touch(self, model_id: str, *, agent_id: str | None = None) -> Contact:
         """Note a sign of life of the model's trainer; a run believed silent or crashed is running again.
 
         Returns:
-            The agent's id: the given one, or a new one.
+            The agent's id, the given one or a new one, and what it is to do.
 
         Raises:
             NotFoundError: There is no such model.
@@ -162,32 +180,43 @@ class ModelStore:
             if row.state in states.INFERRED:
                 changes |= _state("running", self.clock(), "")
             _set(connection, row.seq, changes)
-        return agent_id
+        return Contact(agent_id=agent_id, stop_reason=row.stop_reason)
 
     def _creation(self, model_id: str, body: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
         run = body.get("run") or {}
         document = documents.document_columns(documents.hub_part(body))
-        row = {**_EMPTY, **document, **documents.run_columns(run), **_start(run)}
+        row = {**_EMPTY, **document, **documents.run_columns(run), **self._start(run)}
         return {**row, "id": model_id, "owner": owner, "status": "new", "created_at": self.clock()}
 
+    def _restart(self, connection: Connection, row: Any, body: Mapping[str, Any]) -> None:
+        run = body.get("run") or {}
+        started_at = run.get("startedAt")
+        if started_at is None or (row.state_at is not None and started_at <= row.state_at):
+            return  # the same request again, or one that a later report has overtaken
+        document = documents.merge(json.loads(row.document), documents.hub_part(body))
+        changes = documents.document_columns(document) | documents.run_columns(run) | self._start(run)
+        _set(connection, row.seq, {**changes, "started_at": row.started_at or started_at})
 
-def _restart(connection: Connection, row: Any, body: Mapping[str, Any]) -> None:
-    run = body.get("run") or {}
-    started_at = run.get("startedAt")
-    if started_at is None or (row.state_at is not None and started_at <= row.state_at):
-        return  # the same request again, or one that a later report has overtaken
-    document = documents.merge(json.loads(row.document), documents.hub_part(body))
-    changes = documents.document_columns(document) | documents.run_columns(run) | _start(run)
-    _set(connection, row.seq, {**changes, "started_at": row.started_at or started_at})
+    def _start(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        started_at = run.get("startedAt")
+        if started_at is None:
+            return {}
+        changes = {"started_at": started_at, "last_seen_at": self.clock(), "stop_reason": None}
+        return changes | _state("running", started_at, "")
 
 
-def _start(run: Mapping[str, Any]) -> dict[str, Any]:
-    started_at = run.get("startedAt")
-    return {} if started_at is None else {"started_at": started_at, **_state("running", started_at, "")}
+def blobs_of(connection: Connection, model_seq: int) -> list[str]:
+    """The blobs of a model that is about to lose them: of its checkpoints, and of what has not become one."""
+    return [
+        blob
+        for table in (checkpoints, uploads)
+        for blob in connection.execute(select(table.c.blob).where(table.c.model_seq == model_seq)).scalars()
+    ]
 
 
 def _state(state: wire.RunState, at: float, reason: str) -> dict[str, Any]:
-    return {"state": state, "state_at": at, "reason": reason, "finished_at": at if state in states.OVER else None}
+    changes: dict[str, Any] = {"state": state, "state_at": at, "reason": reason, "finished_at": None}
+    return changes | ({"finished_at": at, "stop_reason": None} if state in states.OVER else {})
 
 
 def _select(model_id: str) -> Any:
@@ -220,4 +249,6 @@ def _model(row: Any) -> Model:
     plain = {name: getattr(row, name) for name in _PLAIN}
     texts = {name: json.loads(getattr(row, name)) for name in _JSON}
     numbers: dict[str, Any] = {name: values.load(getattr(row, name)) for name in _VALUES}
-    return Model(**plain, **texts, **numbers, config=documents.config(texts["document"]))
+    epoch_times = json.loads(row.epoch_times or "[]")
+    epoch_s = statistics.median(epoch_times) if epoch_times else None
+    return Model(**plain, **texts, **numbers, config=documents.config(texts["document"]), epoch_s=epoch_s)

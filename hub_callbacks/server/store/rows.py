@@ -19,7 +19,8 @@ class Model:
     Attributes:
         owner: The user who created it.
         status: HUB v1's word: trained after a final upload, training once last.pt is stored, else new.
-        state: How the run stands, as last reported; `silence` of the agent is judged when it is shown.
+        state: How the run stands, as last reported, None by clients of HUB v1; `hub_callbacks.server.standing` judges.
+        state_at: Since when, by the client's clock.
         reason: Why it stands so, in one line; may be empty.
         epochs: Number of epochs planned; None when unknown.
         last_epoch: The highest epoch with a row; None before the first.
@@ -31,6 +32,9 @@ class Model:
         resume_id: The checkpoint to resume from; None before the first.
         weights_id: The best checkpoint: the final one, or until then the best so far; None before the first.
         last_seen_at: When the agent last said anything.
+        last_row_at: When a row of a new epoch last arrived.
+        epoch_s: Median of the last epochs' seconds, by the arrival of their rows; None before the first.
+        stop_reason: Who asked the run to stop, in one line; None when nobody did since it began.
     """
 
     id: str
@@ -43,6 +47,7 @@ class Model:
     task: str
     status: Status
     state: RunState | None
+    state_at: float | None
     reason: str
     epochs: int | None
     last_epoch: int | None
@@ -59,6 +64,9 @@ class Model:
     started_at: float | None
     finished_at: float | None
     last_seen_at: float | None
+    last_row_at: float | None
+    epoch_s: float | None
+    stop_reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,36 @@ class Checkpoint(NewCheckpoint):
     id: str
     model_id: str
     created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(NewCheckpoint):
+    """A checkpoint that comes in several requests. ``sha256`` and ``size_bytes`` are what its client claims.
+
+    Attributes:
+        offset_bytes: Bytes that have come and were checked.
+        is_published: Whether it has become a checkpoint.
+        expires_at: When it may be forgotten.
+    """
+
+    id: str
+    model_id: str
+    offset_bytes: int
+    is_published: bool
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """What a sign of life is answered with.
+
+    Attributes:
+        agent_id: The id of whoever gave it.
+        stop_reason: Who wants the run to stop; None when nobody does.
+    """
+
+    agent_id: str
+    stop_reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,9 @@ models = Table(
     Column("finished_at", Double),
     Column("last_seen_at", Double),
     Column("deleted_at", Double),
+    Column("last_row_at", Double),
+    Column("epoch_times", Text),
+    Column("stop_reason", Text),
     Index("ix_models_list", "deleted_at", "seq"),
 )
 
@@ -118,4 +121,22 @@ checkpoints = Table(
     Column("blob", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("model_seq", "is_final", "epoch", "sha256", name="uq_checkpoints_content"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("model_seq", ForeignKey(models.c.seq, ondelete="CASCADE"), nullable=False, index=True),
+    Column("filename", String(16), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("is_best", Boolean, nullable=False),
+    Column("is_final", Boolean, nullable=False),
+    Column("map", Double, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("blob", String(64), nullable=False),
+    Column("offset_bytes", BigInteger, nullable=False),
+    Column("is_published", Boolean, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
 )

@@ -1,0 +1,78 @@
+"""What this process is receiving: bodies in pieces fit for a thread, and the uploads that are at work now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from hub_callbacks.errors import HubCallbacksError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_PIECE_BYTES: Final = 1 << 20  # a piece for a thread: large enough that the hop there costs nothing
+_REMEMBERED: Final = 256  # running hashes, of some 200 bytes each
+
+
+class UploadBusyError(HubCallbacksError):
+    """Another request is writing to the same upload."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            f"Another request is writing to the upload {upload_id!r}. Ask for its offset, and go on there."
+        )
+
+
+async def in_large_pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream's bytes, in pieces of about 1 MiB; the last, or the only one, may be smaller, or empty."""
+    pieces = bytearray()
+    async for piece in stream:
+        pieces += piece
+        if len(pieces) >= _PIECE_BYTES:
+            yield bytes(pieces)
+            pieces.clear()
+    yield bytes(pieces)
+
+
+class Incoming:
+    """The uploads that this process is receiving. One thread at a time may call it for one upload.
+
+    A running SHA-256 cannot be stored. As long as the process lives, it saves reading the whole file again at the end.
+    """
+
+    def __init__(self) -> None:
+        self._busy: set[str] = set()
+        self._digests: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
+
+    @contextmanager
+    def turn(self, upload_id: str) -> Iterator[None]:
+        """The only request that writes to the upload, until the block ends.
+
+        Raises:
+            UploadBusyError: There is another.
+        """
+        if upload_id in self._busy:
+            raise UploadBusyError(upload_id)
+        self._busy.add(upload_id)
+        try:
+            yield
+        finally:
+            self._busy.discard(upload_id)
+
+    def digest(self, upload_id: str, size_bytes: int) -> _Hash | None:
+        """A copy of the running SHA-256 of the upload's first bytes, or None when this process has not seen them."""
+        if size_bytes == 0:
+            return hashlib.sha256()
+        seen_bytes, digest = self._digests.get(upload_id, (-1, None))
+        return digest.copy() if digest and seen_bytes == size_bytes else None
+
+    def remember(self, upload_id: str, size_bytes: int, digest: _Hash | None) -> None:
+        """Keep the running SHA-256 of so many bytes for the next request; with None, forget the upload."""
+        self._digests.pop(upload_id, None)
+        if digest is not None:
+            self._digests[upload_id] = (size_bytes, digest)
+        while len(self._digests) > _REMEMBERED:
+            self._digests.popitem(last=False)

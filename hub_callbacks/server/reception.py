@@ -1,0 +1,159 @@
+"""One request's part of an upload: written, checked, and at the end published.
+
+The offset in the store moves only when the bytes are in the file and their checksum is right, so it never claims bytes
+that are not there: what a dead hub wrote beyond it is cut off. Bytes are not forced to the disk before the end. A power
+cut may damage the last ones; the SHA-256 of the whole file, read again by a process that has not seen it all, tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from fastapi import HTTPException
+
+from hub_callbacks import wire
+from hub_callbacks.server.context import Hub
+from hub_callbacks.server.publishing import HEAD_BYTES, CheckpointError, check_zip, publish
+from hub_callbacks.server.store.rows import NewCheckpoint, Upload
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """What a PATCH says of its body.
+
+    Attributes:
+        offset_bytes: Where it belongs.
+        algorithm: Of its checksum, as `hashlib` calls it; empty without one.
+        checksum: Its digest.
+    """
+
+    offset_bytes: int
+    algorithm: str = ""
+    checksum: bytes = b""
+
+
+def offset_of(hub: Hub, upload: Upload) -> int:
+    """How many bytes of the upload are there."""
+    if upload.is_published:
+        return upload.size_bytes
+    return min(upload.offset_bytes, hub.blobs.partial_bytes(upload.blob))
+
+
+def delete_expired(hub: Hub) -> None:
+    """Forget the uploads whose time is over, and delete what came of them."""
+    for blob in hub.store.expire_uploads():
+        hub.blobs.delete(blob)
+
+
+def discard(hub: Hub, upload: Upload) -> None:
+    """Forget the upload, and delete what came of it. A checkpoint that it has become stays."""
+    hub.store.delete_upload(upload.id)
+    hub.incoming.remember(upload.id, 0, None)
+    if not upload.is_published:
+        hub.blobs.delete(upload.blob)
+
+
+class Reception:
+    """Takes the body of one PATCH. One thread at a time may call it, within the upload's turn.
+
+    Args:
+        hub: The hub.
+        upload: Where the body belongs.
+        chunk: What the request says of it.
+
+    Raises:
+        HTTPException: 409, the upload has another offset.
+    """
+
+    def __init__(self, hub: Hub, upload: Upload, chunk: Chunk) -> None:
+        self._hub, self._upload, self._chunk = hub, upload, chunk
+        offset = offset_of(hub, upload)
+        if chunk.offset_bytes != offset or upload.is_published:
+            message = f"The upload is at byte {offset}, not {chunk.offset_bytes}. Go on there."
+            raise HTTPException(409, message, headers={wire.UPLOAD_OFFSET_HEADER: str(offset)})
+        self._offset = offset
+        self._digest = hub.incoming.digest(upload.id, offset)
+        self._checksum = hashlib.new(chunk.algorithm, usedforsecurity=False) if chunk.algorithm else None
+        self._part = hub.blobs.partial(upload.blob)
+        self._part.truncate(offset)
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece of the body.
+
+        Raises:
+            HTTPException: 413, there are more bytes than the upload has.
+        """
+        if self._offset + len(piece) > self._upload.size_bytes:
+            raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
+        self._part.write(piece)
+        self._offset += len(piece)
+        for digest in (self._digest, self._checksum):
+            if digest is not None:
+                digest.update(piece)
+
+    def finish(self) -> tuple[int, float]:
+        """Check the body, which has ended, and publish the checkpoint when it is whole.
+
+        Returns:
+            The new offset, and when the upload expires.
+
+        Raises:
+            HTTPException: 460, the body is not what its checksum says, and was discarded; or the whole file is not what
+                its SHA-256 says, and the upload was.
+            CheckpointError: The whole file is no checkpoint, and the upload was discarded.
+        """
+        if self._checksum is not None and self._checksum.digest() != self._chunk.checksum:
+            self._part.truncate(self._chunk.offset_bytes)
+            message = f"The bytes from {self._chunk.offset_bytes} on were damaged on their way: send them again."
+            raise HTTPException(wire.TUS_CHECKSUM_MISMATCH, message)
+        if self._offset == self._upload.size_bytes:
+            self._publish()
+            return self._offset, self._upload.expires_at
+        return self._offset, self._advance()
+
+    def break_off(self) -> None:
+        """Keep what has come of a body that will not end, unless it was to be checked as a whole."""
+        if self._checksum is None:
+            self._advance()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._part.close()
+
+    def _advance(self) -> float:
+        expires_at = self._hub.store.advance_upload(self._upload.id, self._offset)
+        self._hub.incoming.remember(self._upload.id, self._offset, self._digest)
+        return expires_at
+
+    def _publish(self) -> None:
+        try:
+            self._verify()
+        except (HTTPException, CheckpointError):
+            self._part.close()
+            discard(self._hub, self._upload)
+            raise
+        said = {field.name: getattr(self._upload, field.name) for field in fields(NewCheckpoint)}
+        try:
+            new = NewCheckpoint(**{**said, "blob": self._part.publish()})
+        except FileNotFoundError as error:
+            raise HTTPException(410, "The upload was deleted, with its model or by a reset.") from error
+        publish(self._hub, self._upload.model_id, new, upload_id=self._upload.id)
+        self._hub.incoming.remember(self._upload.id, 0, None)
+
+    def _verify(self) -> None:
+        digest = self._digest or self._read_again()
+        if digest.hexdigest() != self._upload.sha256:
+            message = f"The file's SHA-256 is {digest.hexdigest()}, not {self._upload.sha256!r}. Begin a new upload."
+            raise HTTPException(wire.TUS_CHECKSUM_MISMATCH, message)
+        check_zip(next(iter(self._part.read()))[:HEAD_BYTES])
+
+    def _read_again(self) -> _Hash:
+        digest = hashlib.sha256()
+        for piece in self._part.read():
+            digest.update(piece)
+        return digest

@@ -1,0 +1,109 @@
+"""Uploads that come in several requests: how far each is, and until when it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from hub_callbacks import wire
+from hub_callbacks.server.store.checkpoints import live_seq, same_content
+from hub_callbacks.server.store.database import Database
+from hub_callbacks.server.store.rows import NewCheckpoint, Upload
+from hub_callbacks.server.store.schema import checkpoints, models, uploads
+
+TTL_S = 86400.0  # since its last byte: a machine that is off for the night goes on in the morning
+
+_UPLOADS = select(*(column for column in uploads.c if column.name != "model_seq"), models.c.id.label("model_id")).join(
+    models, models.c.seq == uploads.c.model_seq
+)
+_ADVANCE = (
+    update(uploads)
+    .where(uploads.c.id == bindparam("upload_id"))
+    .values(offset_bytes=bindparam("to_bytes"), expires_at=bindparam("until"))
+)
+_SEEN = (
+    update(models)
+    .where(models.c.seq == select(uploads.c.model_seq).where(uploads.c.id == bindparam("upload_id")).scalar_subquery())
+    .values(last_seen_at=bindparam("now"))
+)
+
+
+@dataclass(frozen=True)
+class UploadStore:
+    """The part of the store that keeps uploads. What is published stays until it expires, so that its client hears."""
+
+    database: Database
+    clock: Callable[[], float]
+
+    def create_upload(self, model_id: str, new: NewCheckpoint) -> Upload:
+        """An upload of that content, which will lie in the blob ``new.blob``.
+
+        Returns:
+            The upload. One that was begun before is found again, with its own blob; where the checkpoint is published
+            already, the upload is, too.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.write() as connection:
+            seq = live_seq(connection, model_id)
+            upload_id = self._begun(connection, seq, new)
+            if upload_id is None:
+                upload_id = wire.new_id()
+                is_published = connection.execute(same_content(checkpoints, seq, new)).first() is not None
+                connection.execute(insert(uploads), self._row(upload_id, seq, new, is_published=is_published))
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(expires_at=self._until()))
+            return _upload(connection.execute(_UPLOADS.where(uploads.c.id == upload_id)).one())
+
+    def get_upload(self, model_id: str, upload_id: str) -> Upload | None:
+        """The upload, expired or not; None where that model has none of this id."""
+        wanted = _UPLOADS.where(uploads.c.id == upload_id, models.c.id == model_id)
+        with self.database.read() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return _upload(row) if row else None
+
+    def advance_upload(self, upload_id: str, offset_bytes: int) -> float:
+        """Note that so many bytes have come; when it will expire now. The run has been heard of."""
+        until = self._until()
+        with self.database.write() as connection:
+            connection.execute(_ADVANCE, {"upload_id": upload_id, "to_bytes": offset_bytes, "until": until})
+            connection.execute(_SEEN, {"upload_id": upload_id, "now": self.clock()})
+        return until
+
+    def delete_upload(self, upload_id: str) -> None:
+        """Forget the upload."""
+        with self.database.write() as connection:
+            connection.execute(delete(uploads).where(uploads.c.id == upload_id))
+
+    def expire_uploads(self) -> list[str]:
+        """Forget the uploads whose time is over.
+
+        Returns:
+            The blobs of those that had not become a checkpoint, for the caller to delete.
+        """
+        expired = uploads.c.expires_at <= self.clock()
+        unfinished = select(uploads.c.blob).where(expired, uploads.c.is_published.is_(False))
+        with self.database.write() as connection:
+            blobs = connection.execute(unfinished).scalars().all()
+            connection.execute(delete(uploads).where(expired))
+        return list(blobs)
+
+    def _begun(self, connection: Connection, seq: int, new: NewCheckpoint) -> str | None:
+        begun = same_content(uploads, seq, new).where(
+            uploads.c.size_bytes == new.size_bytes, uploads.c.expires_at > self.clock()
+        )
+        return connection.execute(begun.limit(1)).scalar_one_or_none()
+
+    def _row(self, upload_id: str, seq: int, new: NewCheckpoint, *, is_published: bool) -> dict[str, Any]:
+        own = {"id": upload_id, "model_seq": seq, "offset_bytes": 0, "is_published": is_published}
+        return {**asdict(new), **own, "expires_at": self._until()}
+
+    def _until(self) -> float:
+        return self.clock() + TTL_S
+
+
+def _upload(row: Any) -> Upload:
+    return Upload(**row._mapping)
