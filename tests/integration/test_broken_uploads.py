@@ -1,0 +1,175 @@
+"""Uploads that break off go on where they broke, whoever was killed: at most one chunk is sent twice."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_callbacks import wire
+from hub_callbacks.courier.process import pid
+from hub_callbacks.outbox import OutboxFolder
+
+TIMEOUT_S = 120.0
+SIZE_BYTES = 6 * wire.TUS_CHUNK_BYTES
+OVERHEAD_BYTES = 200_000  # headers, rows, heartbeats
+TRAINING = """
+import pathlib, sys
+from hub_callbacks.callbacks.hub import callbacks
+from hub_callbacks.testing import StubTrainer
+StubTrainer(pathlib.Path(sys.argv[1]), epochs=1, callbacks=callbacks, checkpoint_bytes=int(sys.argv[2])).train()
+"""
+
+
+class Line:
+    """A line to a hub that counts the bytes towards it, and can be cut.
+
+    Attributes:
+        sent_bytes: How much has gone towards the hub.
+        cut_at_bytes: Where it breaks, once; None for never.
+    """
+
+    def __init__(self, hub_port: int) -> None:
+        self.sent_bytes = 0
+        self.cut_at_bytes: int | None = None
+        self._hub_port = hub_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._hub_port)) as hub:
+            threading.Thread(target=self._pump, args=(hub, client, lambda data: True), daemon=True).start()
+            self._pump(client, hub, self._may_pass)
+
+    def _may_pass(self, data: bytes) -> bool:
+        self.sent_bytes += len(data)
+        if self.cut_at_bytes is None or self.sent_bytes <= self.cut_at_bytes:
+            return True
+        self.cut_at_bytes = None
+        return False
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket, may_pass: Callable[[bytes], bool]) -> None:
+        with contextlib.suppress(OSError):
+            while (data := source.recv(65536)) and may_pass(data):
+                target.sendall(data)
+        for side in (source, target):  # to close alone would wait for the other thread
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def hub(start_hub: Callable[[Path], Any], tmp_path: Path) -> Any:
+    return start_hub(tmp_path / "hub")
+
+
+@pytest.fixture
+def line(hub: Any) -> Iterator[Line]:
+    line = Line(int(hub.url.rpartition(":")[2]))
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def machine(line: Line, hub: Any, tmp_path: Path) -> Iterator[Path]:
+    """The data folder of a machine on which a training with a big checkpoint has just ended."""
+    environ = {
+        **os.environ,
+        "HUB_CALLBACKS_DATA_DIR": str(tmp_path / "data"),
+        "HUB_CALLBACKS_API_URL": line.url,
+        "HUB_CALLBACKS_API_KEY": hub.key,
+        "HUB_CALLBACKS_WAIT_S": "0",
+    }
+    command = [sys.executable, "-c", TRAINING, str(tmp_path / "runs"), str(SIZE_BYTES)]
+    line.cut_at_bytes = int(0.9 * SIZE_BYTES)
+    subprocess.run(command, env=environ, timeout=TIMEOUT_S, check=True)
+    yield tmp_path / "data"
+    for _ in range(2):  # a second one may have waited for the first to end
+        kill(pid(OutboxFolder.under(tmp_path / "data")))
+
+
+def kill(process: int | None) -> None:
+    if process:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    give_up_at = time.monotonic() + TIMEOUT_S
+    while not (value := condition()):
+        assert time.monotonic() < give_up_at, "it did not come true in time"
+        time.sleep(0.02)
+    return value
+
+
+def stored(hub: Any) -> list[dict[str, Any]]:
+    models = hub.ask("GET", wire.MODELS)["results"]
+    return [checkpoint for model in models for checkpoint in hub.ask("GET", wire.checkpoints(model["id"]))]
+
+
+def sync(data_dir: Path, hub: Any, line: Line) -> subprocess.CompletedProcess[str]:
+    environ = {
+        **os.environ,
+        "HUB_CALLBACKS_DATA_DIR": str(data_dir),
+        "HUB_CALLBACKS_API_URL": line.url,
+        "HUB_CALLBACKS_API_KEY": hub.key,
+    }
+    command = [sys.executable, "-c", "from hub_callbacks.cli import main; main()", "sync", "--wait", "100"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def assert_whole(hub: Any, line: Line, runs: Path) -> None:
+    (checkpoint,) = stored(hub)
+    assert checkpoint["sha256"] == hashlib.sha256((runs / "weights" / "best.pt").read_bytes()).hexdigest()
+    assert line.sent_bytes <= SIZE_BYTES + wire.TUS_CHUNK_BYTES + OVERHEAD_BYTES
+
+
+def test_line_cut_at_90_percent_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, tmp_path: Path) -> None:
+    eventually(lambda: line.cut_at_bytes is None)
+    assert sync(machine, hub, line).returncode == 0
+    assert_whole(hub, line, tmp_path / "runs")
+
+
+def test_killed_courier_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, tmp_path: Path) -> None:
+    line.cut_at_bytes = None
+    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2)
+    kill(pid(OutboxFolder.under(machine)))
+    assert sync(machine, hub, line).returncode == 0
+    assert_whole(hub, line, tmp_path / "runs")
+
+
+def test_killed_hub_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, tmp_path: Path) -> None:
+    line.cut_at_bytes = None
+    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2)
+    hub.process.kill()
+    hub.process.wait()
+    port = hub.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(hub.data_dir), "--port", port]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as again:
+        assert again.stdout is not None
+        assert hub.url in again.stdout.readline()
+        synced = sync(machine, hub, line)
+        assert synced.returncode == 0, synced.stdout
+        assert_whole(hub, line, tmp_path / "runs")
+        again.terminate()
