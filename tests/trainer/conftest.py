@@ -132,6 +132,16 @@ class Machine:
         assert reply.ok, reply.text
         return reply.json()["data"]
 
+    def tell(self, path: str, body: dict[str, Any]) -> None:
+        """Post to the local hub."""
+        hub = self._hub()
+        reply = requests.post(hub.url + path, json=body, headers={wire.API_KEY_HEADER: hub.key}, timeout=30)
+        assert reply.ok, reply.text
+
+    def runs_on_hub(self) -> list[dict[str, Any]]:
+        """What the local hub lists; nothing before it has started."""
+        return list(self.ask(wire.MODELS)["results"]) if wire.LocalHub.read(self.data_dir) else []
+
     def rows_on_hub(self, run_id: str) -> Rows:
         rows: Rows = {}
         for curve in self.ask(wire.metrics(run_id)):
