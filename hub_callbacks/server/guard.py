@@ -72,19 +72,21 @@ class Guard:
             self._activity.end()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        body = _Body(receive, waits_for_continue="expect" in headers, stall_s=self._stall_s)
+        asked = Headers(scope=scope)
+        body = _Body(receive, waits_for_continue="expect" in asked, stall_s=self._stall_s)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _protect(MutableHeaders(scope=message))
-                await body.drain()
+                headers = MutableHeaders(scope=message)
+                _protect(headers)
+                if not await body.drain():
+                    headers["connection"] = "close"  # what may still come of the body is no next request
             with anyio.move_on_after(self._stall_s) as waiting:
                 await send(message)
             if waiting.cancelled_caught:
                 raise StalledError(f"The client took no byte of the reply for {self._stall_s:g} seconds.")
 
-        if self._hosts and _name(headers.get("host", "")) not in self._hosts:
+        if self._hosts and _name(asked.get("host", "")) not in self._hosts:
             reply = failure(421, "This is not a name of this hub. Open it as http://127.0.0.1 with its port.")
             await reply(scope, body.receive, answer)
         else:
@@ -102,7 +104,7 @@ class _Body:
     def __init__(self, receive: Receive, *, waits_for_continue: bool, stall_s: float) -> None:
         self._receive, self._stall_s = receive, stall_s
         self._is_drained = waits_for_continue  # RFC 9110, section 10.1.1: it sends nothing until we ask for it
-        self._is_over = False
+        self._is_over = self._has_stalled = False
 
     async def receive(self) -> Message:
         """The next part of the body; behind its end the client's leaving, for which there is no hurry.
@@ -115,15 +117,17 @@ class _Body:
         with anyio.move_on_after(self._stall_s) as waiting:
             message = await self._receive()
         if waiting.cancelled_caught:
-            self._is_drained = self._is_over = True
-            raise HTTPException(408, f"No byte came for {self._stall_s:g} seconds.", headers={"connection": "close"})
+            self._has_stalled = self._is_over = True
+            raise HTTPException(408, f"No byte came for {self._stall_s:g} seconds.")
         self._is_drained = self._is_over = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
-    async def drain(self) -> None:
+    async def drain(self) -> bool:
+        """Read what is left of the body; whether it has ended, or the client waits for us to ask for it."""
         with contextlib.suppress(HTTPException):  # the reply comes all the same
-            while not self._is_drained:
+            while not self._is_drained and not self._has_stalled:
                 await self.receive()
+        return self._is_drained
 
 
 def _protect(headers: MutableHeaders) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
 from hub_callbacks.server.app import create_app
+from hub_callbacks.server.connections import PatientProtocol
 from hub_callbacks.server.folder import HubFolder, HubInUseError, ServeError, open_folder
 from hub_callbacks.server.guard import LOOPBACK_HOSTS, Activity
 from hub_callbacks.wire import LocalHub
@@ -49,8 +53,7 @@ def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], Non
             if key := folder.first_key():
                 announce(f"Admin key, shown this once: {key}")
 
-        with contextlib.suppress(KeyboardInterrupt):
-            _run(folder, listener, hosts=LOOPBACK_HOSTS if _is_loopback(host) else (), on_ready=ready)
+        _run(folder, listener, hosts=LOOPBACK_HOSTS if _is_loopback(host) else (), on_ready=ready)
 
 
 def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
@@ -88,6 +91,18 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGINT and SIGTERM, and return: uvicorn would raise the signal again, and end us with files open."""
+        is_main = threading.current_thread() is threading.main_thread()  # no other thread may set them
+        signals = HANDLED_SIGNALS if is_main else ()
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     async def on_tick(self, counter: int) -> bool:
         is_idle = self._idle_s is not None and self._activity.idle_s() >= self._idle_s
         return await super().on_tick(counter) or is_idle
@@ -107,6 +122,7 @@ def _run(
         "access_log": False,  # its lines hold query strings, and those hold tokens
         "lifespan": "off",
         "ws": "none",
+        "http": PatientProtocol,
         "server_header": False,
         "timeout_keep_alive": _KEEP_ALIVE_S,
         "timeout_graceful_shutdown": _GRACE_S,
