@@ -1,0 +1,166 @@
+"""A client of tus, for the tests of uploads that continue."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from hub_callbacks import wire
+
+if TYPE_CHECKING:
+    from tests.conftest import HubServer
+
+VERSION = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
+
+
+def checkpoint(content: bytes) -> bytes:
+    """A zip archive, as torch writes them."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", content)
+    return file.getvalue()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TusClient:
+    """Sends checkpoints of one model in parts.
+
+    Attributes:
+        content: What it sends when it is told nothing else: a zip archive, as torch writes them.
+    """
+
+    hub: HubServer
+    model_id: str
+    content: bytes
+
+    def with_new_model(self) -> TusClient:
+        return new_client(self.hub)
+
+    def files(self) -> set[str]:
+        """Names of the hub's blobs, partial ones too."""
+        return {path.name for path in (self.hub.data_dir / "hub" / "blobs").rglob("*") if path.is_file()}
+
+    def kill_hub(self) -> None:
+        self.hub.process.kill()
+        self.hub.process.wait(30)
+
+    def stuck(self, location: str, content: bytes, *, offset: int = 0, is_checked: bool = True) -> Stuck:
+        """Another client, which stops in the middle of a PATCH."""
+        return Stuck(self, location, content, offset=offset, is_checked=is_checked)
+
+    def create(self, content: bytes, **fields: Any) -> requests.Response:
+        said = {"filename": "last.pt", "epoch": 3, "type": "epoch", "isBest": True}
+        said |= {wire.SHA256_FIELD: hashlib.sha256(content).hexdigest(), **fields}
+        return self.announce(len(content), wire.upload_metadata(said))
+
+    def announce(self, length: object, metadata: str) -> requests.Response:
+        headers = {wire.UPLOAD_LENGTH_HEADER: str(length), wire.UPLOAD_METADATA_HEADER: metadata}
+        return self.hub.send("POST", wire.uploads(self.model_id), headers=VERSION | headers)
+
+    def begin(self, content: bytes, **fields: Any) -> str:
+        reply = self.create(content, **fields)
+        assert reply.status_code == 201, reply.text
+        return reply.headers["location"]
+
+    def head(self, location: str) -> requests.Response:
+        return self.hub.send("HEAD", location, headers=VERSION)
+
+    def offset(self, location: str) -> int:
+        reply = self.head(location)
+        assert reply.status_code == 200
+        return int(reply.headers[wire.UPLOAD_OFFSET_HEADER])
+
+    def patch(self, location: str, offset: int, part: Any, **headers: str | None) -> requests.Response:
+        checksum = wire.upload_checksum(hashlib.sha256(part).digest()) if isinstance(part, bytes) else None
+        said = {
+            wire.UPLOAD_OFFSET_HEADER: str(offset),
+            "Content-Type": wire.TUS_CONTENT_TYPE,
+            wire.UPLOAD_CHECKSUM_HEADER: checksum,
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        given = {name: value for name, value in said.items() if value is not None}
+        return self.hub.send("PATCH", location, data=part, headers=VERSION | given)
+
+    def ask_until(self, location: str, holds: Callable[[], bool]) -> None:
+        """Ask for the offset again and again until something holds."""
+        for _ in range(2000):
+            if holds():
+                return
+            self.offset(location)
+        pytest.fail("It never came to hold.")
+
+    def probe(self, location: str) -> int:
+        """Write where nothing belongs; the status tells whether it is another's turn."""
+        return self.patch(location, 1 << 30, b"x").status_code
+
+    def published(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.hub.ask("GET", wire.checkpoints(self.model_id))
+        return found
+
+
+class Stuck:
+    """A client in the middle of a PATCH: it has sent all but the last byte of its body."""
+
+    def __init__(self, client: TusClient, location: str, content: bytes, *, offset: int, is_checked: bool) -> None:
+        address = urlsplit(client.hub.url)
+        self._socket = socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=30)
+        headers = {
+            "Host": address.netloc,
+            wire.API_KEY_HEADER: client.hub.key,
+            wire.UPLOAD_OFFSET_HEADER: offset,
+            "Content-Type": wire.TUS_CONTENT_TYPE,
+            "Content-Length": len(content),
+            **VERSION,
+        }
+        if is_checked:
+            headers[wire.UPLOAD_CHECKSUM_HEADER] = wire.upload_checksum(hashlib.sha256(content).digest())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._socket.sendall(f"PATCH {location} HTTP/1.1\r\n{lines}\r\n".encode() + content[:-1])
+
+    def break_off(self) -> None:
+        self._socket.close()
+
+
+def new_client(hub: HubServer) -> TusClient:
+    model_id = str(hub.ask("POST", wire.MODELS, json={"meta": {"name": "train"}})["id"])
+    return TusClient(hub=hub, model_id=model_id, content=checkpoint(bytes(range(256)) * 40))
+
+
+@pytest.fixture
+def tus(hub: HubServer) -> TusClient:
+    """A client with a model of its own on the hub that the tests of a module share."""
+    return new_client(hub)
+
+
+@pytest.fixture
+def own_tus(start_hub: Callable[[Path], HubServer], tmp_path: Path) -> TusClient:
+    """A client of a hub of its own."""
+    return new_client(start_hub(tmp_path))
+
+
+@pytest.fixture
+def restart() -> Iterator[Callable[[TusClient], TusClient]]:
+    """Start a client's hub again, which was killed or stopped."""
+    with ExitStack() as stack:
+
+        def start(client: TusClient) -> TusClient:
+            hub = client.hub
+            process = stack.enter_context(subprocess.Popen(hub.process.args, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            return replace(client, hub=replace(hub, url=url, process=process))
+
+        yield start
