@@ -12,6 +12,7 @@ from hub_callbacks import wire
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary, finite
 from hub_callbacks.transport import tus
 from hub_callbacks.transport.http import request
+from hub_callbacks.transport.timeouts import new_session
 from hub_callbacks.transport.upload import Upload
 
 
@@ -23,7 +24,7 @@ class HubApi:
 
     def __init__(self, api_url: str, api_key: str) -> None:
         self.api_url = api_url
-        self._session = requests.Session()
+        self._session = new_session()
         self._session.trust_env = not api_url.startswith("http://127.")  # no proxy, no .netrc on loopback
         if api_key:
             self._session.headers[wire.API_KEY_HEADER] = api_key

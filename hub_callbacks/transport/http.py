@@ -11,7 +11,7 @@ import requests
 from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 60.0  # between two reads or writes on the socket, not in all
+READ_TIMEOUT_S = 60.0  # from the end of the request to the end of the reply, by `timeouts`
 _RETRYABLE = {408, 425, 429}  # RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4
 
 

@@ -1,0 +1,105 @@
+"""Time-outs that hold.
+
+The read time-out of ``requests`` begins anew with every byte: a reply that trickles never ends. Its time-out for
+connecting is also that of every write: a hub that stands still for a moment costs the upload. Here the read time-out is
+for a reply as a whole, and a write has one of its own.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+WRITE_TIMEOUT_S = 60.0  # for one write of some kilobytes: a hub that pauses, a network that changes
+MOST_REPLY_BYTES = 16 << 20  # far more than a hub says; less than what would hurt
+
+
+def new_session() -> requests.Session:
+    """A session whose read time-out is for the whole reply, head and body, counted from the end of the request."""
+    session = requests.Session()
+    session.mount("http://", _Adapter())
+    session.mount("https://", _Adapter())
+    return session
+
+
+class _Reader(io.RawIOBase):
+    """Reads a socket as long as its time-out says in all, and no more than `MOST_REPLY_BYTES`."""
+
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._limit_s = connection.gettimeout()
+        self._began_at = time.monotonic()
+        self._read_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._limit_s is not None:
+            left_s = self._limit_s - (time.monotonic() - self._began_at)
+            if left_s <= 0:
+                raise TimeoutError(f"the reply was not complete in {self._limit_s:g} s")
+            self._connection.settimeout(left_s)
+        count = self._raw.readinto(buffer)
+        self._read_bytes += count or 0
+        if self._read_bytes > MOST_REPLY_BYTES:
+            raise OSError(f"the reply is longer than {MOST_REPLY_BYTES} bytes")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
+
+
+class _Timed:
+    """A connection of urllib3, which sets the socket's time-out to the one for reading before it makes the response."""
+
+    response_class: Any = _Response
+    sock: socket.socket | None
+
+    def send(self, data: Any) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(WRITE_TIMEOUT_S)
+        super().send(data)  # type: ignore[misc]  # of the connection that this is mixed into
+
+
+class _Http(_Timed, HTTPConnection):
+    pass
+
+
+class _Https(_Timed, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        return manager
