@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect
 
 from hub_callbacks import wire
+from hub_callbacks.server import store as server_store
 from hub_callbacks.server.store import IdTakenError, NotFoundError, Store, open_store
 from hub_callbacks.server.store.rows import NewCheckpoint
 from hub_callbacks.server.store.schema import metadata
+from hub_callbacks.server.store.uploads import TTL_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MAP = "metrics/mAP50-95(B)"
 
@@ -53,6 +59,28 @@ def new_checkpoint(
 def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
     with store.database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_store_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, store: Store, owner: str) -> None:
+    model_id = store.create_model({"meta": {"name": "kept"}}, owner=owner).id
+    with store.database.write() as connection:
+        config = migrations(connection)
+        command.downgrade(config, "0001")
+        assert "uploads" not in inspect(connection).get_table_names()
+    again = open_store(tmp_path / "hub.db")
+    model = again.get_model(model_id)
+    assert model is not None
+    assert (model.name, model.last_row_at, model.epoch_s, model.stop_reason) == ("kept", None, None, None)
+    again.create_upload(model_id, new_checkpoint())
+    again.close()
+
+
+def migrations(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(server_store.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
 
 
 def test_store_opens_again_with_what_it_held(tmp_path: Path, store: Store, owner: str) -> None:
@@ -190,6 +218,44 @@ def test_hard_delete_leaves_no_row(tmp_path: Path, store: Store, owner: str) -> 
     counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("metrics", "checkpoints")]  # noqa: S608
     connection.close()
     assert counts == [(0,), (0,)]
+
+
+def test_upload_advances_and_is_kept_for_a_day_from_then(tmp_path: Path) -> None:
+    now = [1000.0]
+    store = open_store(tmp_path / "other.db", clock=lambda: now[0])
+    model_id = store.create_model({}, owner=store.create_user("a", "admin").user_id).id
+    upload = store.create_upload(model_id, new_checkpoint())
+    assert (upload.offset_bytes, upload.is_published, upload.expires_at) == (0, False, 1000.0 + TTL_S)
+    now[0] += TTL_S - 1
+    store.advance_upload(upload.id, 7)
+    now[0] += TTL_S - 1
+    assert store.expire_uploads() == []
+    found = store.get_upload(model_id, upload.id)
+    assert found is not None
+    assert (found.offset_bytes, found.expires_at) == (7, now[0] + 1)
+    now[0] += 1
+    assert store.expire_uploads() == [upload.blob]
+    assert store.get_upload(model_id, upload.id) is None
+    store.close()
+
+
+def test_upload_becomes_its_checkpoint_in_one_step(store: Store, owner: str) -> None:
+    model_id, new = store.create_model({}, owner=owner).id, new_checkpoint()
+    upload = store.create_upload(model_id, new)
+    store.add_checkpoint(model_id, new, upload_id=upload.id)
+    found = store.get_upload(model_id, upload.id)
+    assert found is not None
+    assert found.is_published
+    assert store.create_upload(model_id, replace(new, blob="another")).is_published
+    assert store.expire_uploads() == []
+
+
+def test_hard_delete_and_reset_name_the_blobs_of_unfinished_uploads(store: Store, owner: str) -> None:
+    for forget in (store.reset_model, lambda model_id: store.delete_model(model_id, hard=True)):
+        model_id, new = store.create_model({}, owner=owner).id, new_checkpoint()
+        upload = store.create_upload(model_id, new)
+        assert forget(model_id) == [new.blob]
+        assert store.get_upload(model_id, upload.id) is None
 
 
 def test_list_goes_on_where_it_was_when_models_come_and_go(store: Store, owner: str) -> None:
