@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import requests
@@ -42,7 +43,7 @@ class HubApi:
 
     def info(self) -> wire.HubInfo:
         """What the hub is and can."""
-        info: wire.HubInfo = self._request("GET", wire.HUB)
+        info: wire.HubInfo = self._request("GET", wire.HUB, read=_info)
         return info
 
     def authenticate(self) -> None:
@@ -55,11 +56,12 @@ class HubApi:
 
     def sign_in_path(self) -> str:
         """A path under the web root that signs a browser in, for a short time."""
-        return str(self._request("POST", wire.SIGN_IN)["url"])
+        return str(self._request("POST", wire.SIGN_IN, read=partial(_text, name="url")))
 
     def create(self, run_id: str, record: RunStarted) -> str:
         """Create the model, or find the one of that id again; the id that the hub gave it."""
-        return str(self._request("POST", wire.MODELS, json=creation(run_id, record))["id"])
+        body = creation(run_id, record)
+        return str(self._request("POST", wire.MODELS, read=partial(_text, name="id"), json=body))
 
     def put_metrics(self, model_id: str, rows: Sequence[Metrics]) -> None:
         """Insert or replace rows by epoch."""
@@ -96,7 +98,7 @@ class HubApi:
     def heartbeat(self, model_id: str, body: wire.HeartbeatBody) -> wire.HeartbeatReply | None:
         """Say that the training lives; the reply's ``agentId`` is the one to send next time."""
         reply: wire.HeartbeatReply | None = self._request("POST", wire.heartbeat(model_id), json=body)
-        return reply
+        return reply if isinstance(reply, dict) else None
 
     def _create_upload(self, model_id: str, upload: Upload) -> tuple[str, int]:
         url = tus.create(
@@ -110,6 +112,16 @@ class HubApi:
 
     def _request(self, method: str, path: str, **kwargs: Any) -> Any:
         return request(self._session, method, self.api_url + path, **kwargs)
+
+
+def _info(data: Any) -> Any:
+    return {**data, "features": [str(feature) for feature in data["features"]]}
+
+
+def _text(data: Any, name: str) -> str:
+    if not isinstance(data[name], str):
+        raise TypeError(name)
+    return str(data[name])
 
 
 def creation(run_id: str, record: RunStarted) -> wire.CreateBody:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -15,8 +17,17 @@ READ_TIMEOUT_S = 60.0  # from the end of the request to the end of the reply, by
 _RETRYABLE = {408, 425, 429}  # RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4
 
 
-def request(session: requests.Session, method: str, url: str, **kwargs: Any) -> Any:
+def request(
+    session: requests.Session, method: str, url: str, *, read: Callable[[Any], Any] = lambda data: data, **kwargs: Any
+) -> Any:
     """Send one request; the ``data`` of the reply's envelope.
+
+    Args:
+        session: With the key.
+        method: Such as POST.
+        url: Where to.
+        read: Picks what is needed from the data; it may raise what looking into other data raises.
+        **kwargs: More for ``session.request``.
 
     Raises:
         UnreachableError: No reply came.
@@ -24,7 +35,9 @@ def request(session: requests.Session, method: str, url: str, **kwargs: Any) -> 
         UnauthorizedError: 401.
         PermanentError: Any other 4xx.
     """
-    return _data(send(session, method, url, **kwargs))
+    reply = send(session, method, url, **kwargs)
+    with expected_of(reply):
+        return read(reply.json()["data"])
 
 
 def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> requests.Response:
@@ -45,10 +58,15 @@ def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> req
     return reply
 
 
-def _data(reply: requests.Response) -> Any:
+@contextmanager
+def expected_of(reply: requests.Response) -> Iterator[None]:
+    """Look into a 2xx for what only a hub says.
+
+    Raises:
+        RetryableError: It is not there.
+    """
     try:
-        envelope = reply.json()
-        return envelope["data"]
+        yield
     except (ValueError, KeyError, TypeError) as error:
         raise RetryableError(
             f"{reply.url} answered {reply.status_code}, but not as a hub does. Is something in between?"

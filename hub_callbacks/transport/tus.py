@@ -14,7 +14,7 @@ import requests
 
 from hub_callbacks import wire
 from hub_callbacks.errors import PermanentError, RetryableError
-from hub_callbacks.transport.http import send
+from hub_callbacks.transport.http import expected_of, send
 
 _VERSION = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
 _GONE = {requests.codes.not_found, requests.codes.gone}
@@ -38,7 +38,9 @@ def create(session: requests.Session, url: str, *, size_bytes: int, metadata: Ma
         wire.UPLOAD_LENGTH_HEADER: str(size_bytes),
         wire.UPLOAD_METADATA_HEADER: wire.upload_metadata(metadata),
     }
-    return urljoin(url, send(session, "POST", url, headers=headers).headers["location"])
+    reply = send(session, "POST", url, headers=headers)
+    with expected_of(reply):
+        return urljoin(url, reply.headers["location"])
 
 
 def offset_bytes(session: requests.Session, url: str) -> int | None:
@@ -87,7 +89,5 @@ def _put_chunk(session: requests.Session, url: str, chunk: bytes, *, offset: int
 
 
 def _offset(reply: requests.Response) -> int:
-    try:
+    with expected_of(reply):
         return int(reply.headers[wire.UPLOAD_OFFSET_HEADER])
-    except (KeyError, ValueError) as error:
-        raise RetryableError(f"{reply.url} answered without an offset. Is something in between?") from error

@@ -16,7 +16,7 @@ from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, 
 
 RUN = "r" * 20
 NOW = 1000.0
-INFO = {"name": "hub", "version": "1", "features": list(wire.FEATURES)}
+INFO = {"name": "hub", "version": "1", "features": ["proposed-ids", "run-state", "sha256", "summary"]}
 
 
 def no_local_hub() -> wire.LocalHub:
@@ -25,7 +25,7 @@ def no_local_hub() -> wire.LocalHub:
 
 @pytest.fixture
 def delivery(outbox: Outbox) -> Delivery:
-    return Delivery(outbox, Connections(no_local_hub), clock=lambda: NOW, rng=random.Random(0))  # noqa: S311 - jitter
+    return Delivery(outbox, Connections(no_local_hub), clock=lambda: NOW, rng=random.Random(0))
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_hub_may_ask_for_its_own_pause(run: Outbox, delivery: Delivery, script: 
 def test_only_the_refused_row_of_a_batch_is_buried(run: Outbox, delivery: Delivery, script: Any) -> None:
     put_rows(run, 3)
     script.will_answer(200, INFO)
-    for status in (422, 200, 422, 200):  # all three, then each alone
-        script.will_answer(status, {})
+    for code in (422, 200, 422, 200):  # all three, then each alone
+        script.will_answer(code, {})
     deliver(run, delivery)
     status = run.runs.list()[0]
     assert (status.epochs_acknowledged, len(status.buried), status.pending) == (2, 1, 0)

@@ -130,6 +130,21 @@ def test_a_2xx_that_is_not_the_hubs_is_retryable(api: HubApi, script: Any, body:
         api.info()
 
 
+@pytest.mark.parametrize("data", [None, [], {}, "text", {"id": None, "features": None}])
+def test_a_2xx_that_lacks_what_was_asked_for_is_retryable(api: HubApi, script: Any, data: Any) -> None:
+    for ask in (api.info, api.sign_in_path, lambda: api.create(ID, RunStarted(name="train", epochs=1, started_at=0))):
+        script.will_answer(200, data)
+        with pytest.raises(RetryableError, match="in between"):
+            ask()
+
+
+def test_heartbeats_reply_may_say_nothing(api: HubApi, script: Any) -> None:
+    nothing: tuple[object, ...] = (None, [], "text")
+    for data in nothing:
+        script.will_answer(200, data)
+        assert api.heartbeat(ID, {"agent": "test", "agentId": None}) is None
+
+
 def test_redirect_is_not_followed_and_says_where_it_leads(api: HubApi, script: Any) -> None:
     script.will_answer(301, location="https://hub.example/v1/hub")
     with pytest.raises(RetryableError, match=r"https://hub\.example/v1/hub"):
@@ -175,6 +190,19 @@ def test_resumable_upload_is_announced_and_sent_in_chunks(api: HubApi, script: A
     assert created == [f"{script.url}/v1/models/i/uploads/u"]
     assert [method for method, _, _ in script.heard] == ["POST", "HEAD", "PATCH", "PATCH", "PATCH"]
     assert b"".join(body for _, _, body in script.heard) == big.path.read_bytes()
+
+
+def test_portal_in_place_of_the_hub_is_retryable_at_every_step_of_an_upload(
+    api: HubApi, script: Any, big: Upload
+) -> None:
+    portal = b"<html>Sign in to the Wi-Fi</html>"
+    steps: list[tuple[int, dict[str, str]]] = [(201, {"location": "/u"}), (200, offset(0)), (204, offset(1))]
+    for count in range(len(steps)):
+        for status, headers in steps[:count]:
+            script.will_answer(status, **headers)
+        script.will_answer(200, portal if count != 1 else b"")
+        with pytest.raises(RetryableError, match="in between"):
+            api.upload_resumably(ID, big)
 
 
 def test_resumable_upload_continues_where_it_broke_off(api: HubApi, script: Any, big: Upload) -> None:
