@@ -13,7 +13,14 @@ from typing import Any
 _RUN = "import runpy, sys; sys.path += {paths!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 
 
-def spawn(module: str, arguments: Sequence[str], *, log: Path) -> None:
+class Detached(subprocess.Popen[bytes]):
+    """A process that nobody has to wait for: unlike Popen, it says nothing when it is forgotten while it runs."""
+
+    def __del__(self) -> None:
+        """Leave it alone."""
+
+
+def spawn(module: str, arguments: Sequence[str], *, log: Path) -> Detached:
     """Run a module of ours in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
 
     Args:
@@ -28,10 +35,7 @@ def spawn(module: str, arguments: Sequence[str], *, log: Path) -> None:
     paths = [str(Path(path).absolute()) for path in sys.path]
     command = [sys.executable, "-c", _RUN.format(paths=paths, module=module), *arguments]
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent, **_detached()
-        )
-    process.returncode = 0  # nobody waits for it: without this, Popen would warn of a process still running
+        return Detached(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent, **_detached())
 
 
 def _detached() -> dict[str, Any]:

@@ -34,15 +34,17 @@ def ensure(data_dir: Path, *, port: int) -> LocalHub:
         port: Where it listens, unless the port is in use.
 
     Raises:
-        UnreachableError: It does not answer in time; its log says why.
+        UnreachableError: It does not answer in time, or has ended; its log says why.
     """
     if hub := running(data_dir):
         return hub
     log = data_dir / "hub" / "hub.log"
-    spawn("hub_callbacks.server", ["--local", "--data-dir", str(data_dir), "--port", str(port)], log=log)
+    process = spawn("hub_callbacks.server", ["--local", "--data-dir", str(data_dir), "--port", str(port)], log=log)
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up_at:
         if hub := running(data_dir):
             return hub
+        if process.poll():  # not 0: then another process serves the folder, or will in a moment
+            raise UnreachableError(f"The local hub ended with exit status {process.returncode}; see {str(log)!r}.")
         time.sleep(_POLL_S)
     raise UnreachableError(f"The local hub did not start in {START_TIMEOUT_S:.0f} s; see {str(log)!r}.")
