@@ -91,7 +91,8 @@ class Machine:
 
     def kill_couriers(self) -> None:
         """Kill the courier, and the one that was waiting to take over."""
-        eventually(lambda: not self.courier() or kill(self.courier()))
+        while process := self.courier():
+            kill(process)
 
     def clean_up(self) -> None:
         self.kill_couriers()

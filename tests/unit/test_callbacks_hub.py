@@ -251,15 +251,13 @@ def test_epochs_that_are_missing_at_the_end_are_taken_from_results_csv(trainer: 
 
 
 @pytest.mark.parametrize("text", ["", "epoch\n", "      epoch,  train/box_loss\n"])
-def test_results_csv_without_rows_fills_nothing(trainer: StubTrainer, text: str) -> None:
+def test_results_csv_without_rows_fills_nothing(trainer: Any, text: str) -> None:
     trainer.csv.write_text(text)
     assert view.results(trainer) == {}
 
 
-def test_results_csv_of_old_releases_has_padded_names(trainer: StubTrainer) -> None:
-    trainer.csv.write_text(
-        "          epoch,     train/box_loss\n              1,               0.25\n"
-    )
+def test_results_csv_of_old_releases_has_padded_names(trainer: Any) -> None:
+    trainer.csv.write_text("          epoch,     train/box_loss\n              1,               0.25\n")
     assert view.results(trainer) == {0: {"train/box_loss": 0.25}}
 
 
