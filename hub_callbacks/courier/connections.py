@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hub_callbacks.errors import PermanentError, UnauthorizedError
+from hub_callbacks.errors import PermanentError
 from hub_callbacks.outbox import Hub
 from hub_callbacks.transport import HubApi
 from hub_callbacks.wire import LocalHub
+
+_UNKNOWN = {404, 405, 410}  # what a hub that speaks HUB v1 and nothing more says of our extensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Connections:
 def _features(api: HubApi) -> frozenset[str]:
     try:
         return frozenset(api.info()["features"])
-    except UnauthorizedError:
-        raise
-    except PermanentError:  # a hub that speaks HUB v1 and nothing more
+    except PermanentError as error:
+        if error.status not in _UNKNOWN:
+            raise
         return frozenset()

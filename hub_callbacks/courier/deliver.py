@@ -50,38 +50,55 @@ class Delivery:
     def deliver(self, items: Sequence[Item]) -> None:
         """Deliver leased items, run by run in the order in which they were recorded; rows go in batches."""
         ordered = sorted(items, key=lambda item: (item.run_id, item.id))
+        closed: dict[str, str] = {}
         for _, group in itertools.groupby(ordered, key=lambda item: (item.run_id, item.record.kind)):
             for batch in _batches(list(group)):
-                self._attempt(batch)
+                self._attempt(batch, closed)
 
-    def _attempt(self, batch: Sequence[Item]) -> None:
+    def _attempt(self, batch: Sequence[Item], closed: dict[str, str]) -> None:
+        """Send a batch, and note what comes of it.
+
+        Args:
+            batch: Items that go together.
+            closed: Hubs that are not to be asked again this time, by their URL, with the reason.
+        """
         ids, hub = [item.id for item in batch], batch[0].hub.api_url
+        if hub in closed:
+            self._outbox.queue.retry(ids, due_at=self._clock(), reason=closed[hub])
+            return
         try:
             self._send(batch)
         except UnauthorizedError as error:
+            closed[hub] = str(error)
             self._outbox.hubs.pause(hub, str(error))
             self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
             logger.warning("Deliveries to %s pause: %s", hub or "the local hub", error)
         except UnreachableError as error:
-            delay_s = self._backoff_s(self._outbox.hubs.failures(hub) + 1)
-            self._outbox.hubs.hold(hub, until=self._clock() + delay_s, reason=str(error))
-            self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
+            closed[hub] = str(error)
+            self._unanswered(batch, str(error))
         except RetryableError as error:
             asked_s = self._backoff_s(batch[0].attempts) if error.retry_after_s is None else error.retry_after_s
             delay_s = min(asked_s, HORIZON_S)
             self._outbox.queue.retry(ids, due_at=self._clock() + delay_s, reason=str(error))
         except (PermanentError, OSError) as error:
-            self._refused(batch, str(error))
+            self._refused(batch, str(error), closed)
         else:
             self._outbox.queue.ack(ids)
             self._outbox.hubs.release(hub)
             _discard(self._outbox.folder.spool, batch)
 
-    def _refused(self, batch: Sequence[Item], reason: str) -> None:
+    def _unanswered(self, batch: Sequence[Item], reason: str) -> None:
+        """Hold the hub; a file also by itself, or rows that arrive would have it sent again and again."""
+        hub, now = batch[0].hub.api_url, self._clock()
+        self._outbox.hubs.hold(hub, until=now + self._backoff_s(self._outbox.hubs.failures(hub) + 1), reason=reason)
+        delay_s = self._backoff_s(batch[0].attempts) if batch[0].file else 0.0
+        self._outbox.queue.retry([item.id for item in batch], due_at=now + delay_s, reason=reason)
+
+    def _refused(self, batch: Sequence[Item], reason: str, closed: dict[str, str]) -> None:
         """Bury what was refused; of a batch, only those rows that are refused alone as well."""
         if len(batch) > 1:
             for item in batch:
-                self._attempt([item])
+                self._attempt([item], closed)
             return
         logger.warning("Run %s: %s refused: %s", batch[0].run_id, batch[0].record.kind, reason)
         self._outbox.queue.bury([batch[0].id], reason)

@@ -13,6 +13,8 @@ from hub_callbacks.courier.deliver import BACKOFF_CAP_S, Delivery
 from hub_callbacks.courier.watch import Watch, is_training
 from hub_callbacks.outbox import Hub, Outbox
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.testing import FaultHub
+from hub_callbacks.transport import HubApi
 
 RUN = "r" * 20
 NOW = 1000.0
@@ -150,6 +152,57 @@ def test_hub_without_an_answer_is_held_for_all_its_runs(outbox: Outbox, delivery
     assert "refused" in status.hub.trouble
     assert NOW < status.hub.retry_at <= NOW + BACKOFF_CAP_S
     assert outbox.hubs.failures(hub.api_url) == 1
+
+
+def test_hub_without_an_answer_is_asked_once_a_round(outbox: Outbox, delivery: Delivery) -> None:
+    hub = Hub(api_url="http://127.0.0.1:9")
+    for number in range(5):
+        record = RunStarted(name="train", epochs=3, started_at=0.0)
+        outbox.runs.start(f"{number}" * 20, record, hub=hub, heartbeat_s=300)
+    deliver(outbox, delivery)
+    assert outbox.hubs.failures(hub.api_url) == 1
+    assert [status.pending for status in outbox.runs.list()] == [1] * 5
+    outbox.hubs.resume()
+    assert len(outbox.queue.lease(files=False, limit=9, now=NOW, lease_s=60)) == 5
+
+
+def test_upload_that_breaks_while_all_else_arrives_waits_longer_each_time(run: Outbox, delivery: Delivery) -> None:
+    run.folder.spool.mkdir()
+    (run.folder.spool / "copy.pt").write_bytes(b"PK")
+    record = Checkpoint(epoch=2, filename="last.pt", size_bytes=2, recorded_at=0)
+    with FaultHub() as hub:
+        run._database.execute("UPDATE hubs SET api_url = ?", (hub.url,))
+        run._database.execute("UPDATE runs SET remote_id = id")
+        HubApi(hub.url, "").create(RUN, RunStarted(name="train", epochs=3, started_at=0.0))
+        run.queue.put(RUN, record, due_at=0, file="copy.pt")
+        hub.reset_before_body(on="checkpoint")
+        for _ in range(12):
+            run.hubs.resume()
+            run.queue.revive(NOW)
+            assert deliver(run, delivery, files=True) == 1
+            put_rows(run, 1)
+            run.hubs.resume()
+            deliver(run, delivery)
+        assert run.hubs.failures(hub.url) == 0
+    (row,) = run._database.rows("SELECT due_at FROM items WHERE state = 'queued'")
+    assert row["due_at"] > NOW + 30
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_refusal_to_say_what_the_hub_can_is_no_plain_hub_v1(
+    run: Outbox, delivery: Delivery, script: Any, status: int
+) -> None:
+    run.queue.put(RUN, RunFinished(state="finished", finished_at=0), due_at=0)
+    script.will_answer(status)
+    deliver(run, delivery)
+    ((kind, reason),) = run.runs.list()[0].buried
+    assert kind == "run_finished"
+    assert str(status) in reason
+    run.queue.revive(NOW)
+    script.will_answer(200, INFO)
+    script.will_answer(200, {})
+    deliver(run, delivery)
+    assert run.runs.list()[0].pending == 0
 
 
 def test_plain_hub_v1_is_spared_our_extensions(run: Outbox, delivery: Delivery, script: Any) -> None:
