@@ -1,4 +1,4 @@
-"""Every error that hub-callbacks raises.
+"""The errors that a training, a command or a plugin can meet; those of the hub's own rooms descend from the same root.
 
 The tree::
 

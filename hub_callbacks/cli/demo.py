@@ -33,8 +33,16 @@ YOLO("yolo11n.yaml").train(
 
 
 @click.command("demo")
-@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=120.0, show_default=True, metavar="SECONDS")
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Epochs to train.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest wait for the delivery.",
+)
 def demo_command(epochs: int, wait_s: float) -> None:
     """Draw a small data set, train yolo11n on it for real, and show where the run can be seen."""
     if importlib.util.find_spec("ultralytics") is None:

@@ -43,7 +43,15 @@ def status_command(as_json: bool, watch: bool) -> None:
 
 
 @click.command("sync")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest wait for the delivery.",
+)
 @click.option(
     "--from",
     "source",

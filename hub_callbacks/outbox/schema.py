@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,6 +115,7 @@ class Database:
             self._connection = sqlite3.connect(
                 self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
+            weakref.finalize(self, self._connection.close)  # else Python 3.13 warns of one that nobody closed
             self._connection.row_factory = sqlite3.Row
             journal = _ROLLBACK if is_on_network(self.path.parent) else _WAL
             for pragma in (*journal, "foreign_keys=ON"):
