@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_callbacks.errors import PermanentError
 from hub_callbacks.outbox import Hub
@@ -41,9 +41,11 @@ class Connections:
         local = self._local_hub() if not hub.api_url else None
         address = (local.url, local.key) if local else (hub.api_url, hub.api_key)
         if address not in self._open:
-            api = HubApi(*address)
-            self._open[address] = Connection(api, _features(api))
-        return self._open[address]
+            self._open[address] = Connection(HubApi(*address), frozenset())
+        connection = self._open[address]
+        if not connection.features:  # asked again of a hub that said 404: it may have been a gateway that did
+            self._open[address] = connection = replace(connection, features=_features(connection.api))
+        return connection
 
 
 def _features(api: HubApi) -> frozenset[str]:

@@ -209,9 +209,23 @@ def test_plain_hub_v1_is_spared_our_extensions(run: Outbox, delivery: Delivery, 
     run.queue.put(RUN, Summary(values={"mAP": 1.0}, recorded_at=0), due_at=0)
     run.queue.put(RUN, RunFinished(state="finished", finished_at=0), due_at=0)
     script.will_answer(404)
+    script.will_answer(404)
     deliver(run, delivery)
-    assert [path for _, path, _ in script.heard] == ["/v1/hub"]
+    assert [path for _, path, _ in script.heard] == ["/v1/hub", "/v1/hub"]
     assert run.runs.list()[0].pending == 0
+
+
+def test_gateway_that_says_404_for_a_while_makes_no_plain_hub_v1(run: Outbox, delivery: Delivery, script: Any) -> None:
+    script.will_answer(404)
+    script.will_answer(404)
+    put_rows(run, 1)
+    deliver(run, delivery)
+    assert len(run.runs.list()[0].buried) == 1
+    run.queue.put(RUN, RunFinished(state="finished", finished_at=0), due_at=0)
+    script.will_answer(200, INFO)
+    script.will_answer(200, {})
+    deliver(run, delivery)
+    assert [path for _, path, _ in script.heard][2:] == ["/v1/hub", "/v1/models/remote/state"]
 
 
 def test_run_without_a_trainer_is_a_crash(run: Outbox) -> None:
