@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks.errors import HubCallbacksError
 
@@ -26,15 +29,34 @@ class UploadBusyError(HubCallbacksError):
         )
 
 
-async def in_large_pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream's bytes, in pieces of about 1 MiB; the last, or the only one, may be smaller, or empty."""
-    pieces = bytearray()
+async def feed(stream: AsyncIterator[bytes], *takers: Callable[[bytes], None]) -> None:
+    """Hand a stream's bytes in large pieces to each taker, on threads of their own, while the next ones come.
+
+    The first taker alone may raise; none of its calls goes on when this returns or raises.
+
+    Raises:
+        Exception: What the stream or the first taker raises.
+    """
+    work: asyncio.Future[list[None]] | None = None
+    try:
+        async for piece in _in_large_pieces(stream):
+            if work is not None:
+                await work
+            work = asyncio.gather(*(run_in_threadpool(take, piece) for take in takers))
+    finally:
+        if work is not None:
+            await work
+
+
+async def _in_large_pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    pieces, size_bytes = [], 0
     async for piece in stream:
-        pieces += piece
-        if len(pieces) >= _PIECE_BYTES:
-            yield bytes(pieces)
-            pieces.clear()
-    yield bytes(pieces)
+        pieces.append(piece)
+        size_bytes += len(piece)
+        if size_bytes >= _PIECE_BYTES:
+            yield b"".join(pieces)
+            pieces, size_bytes = [], 0
+    yield b"".join(pieces)
 
 
 class Incoming:

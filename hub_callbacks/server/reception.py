@@ -8,6 +8,7 @@ cut may damage the last ones; the SHA-256 of the whole file, read again by a pro
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def discard(hub: Hub, upload: Upload) -> None:
 
 
 class Reception:
-    """Takes the body of one PATCH. One thread at a time may call it, within the upload's turn.
+    """Takes the body of one PATCH, by its `takers`. One thread at a time may call the rest, within the upload's turn.
 
     Args:
         hub: The hub.
@@ -92,9 +93,10 @@ class Reception:
             raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
         self._part.write(piece)
         self._offset += len(piece)
-        for digest in (self._digest, self._checksum):
-            if digest is not None:
-                digest.update(piece)
+
+    def takers(self) -> list[Callable[[bytes], None]]:
+        """What each piece of the body goes to: `write`, and the hashes, which may work at the same time."""
+        return [self.write, *(digest.update for digest in (self._digest, self._checksum) if digest is not None)]
 
     def finish(self) -> tuple[int, float]:
         """Check the body, which has ended, and publish the checkpoint when it is whole.
@@ -118,6 +120,7 @@ class Reception:
 
     def break_off(self) -> None:
         """Keep what has come of a body that will not end, unless it was to be checked as a whole."""
+        self._digest = None  # it may be ahead of the offset
         if self._checksum is None:
             self._advance()
 

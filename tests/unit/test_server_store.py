@@ -25,6 +25,7 @@ from hub_callbacks.server.store.uploads import TTL_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 MAP = "metrics/mAP50-95(B)"
 
@@ -91,13 +92,15 @@ def test_store_opens_again_with_what_it_held(tmp_path: Path, store: Store, owner
     again.close()
 
 
-def test_store_writes_through_to_the_disk(store: Store) -> None:
-    with store.database.read() as connection:
-        settings = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        }
-    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+def test_store_writes_through_to_the_disk_but_for_notes(store: Store) -> None:
+    def setting(name: str, transaction: AbstractContextManager[Connection]) -> Any:
+        with transaction as connection:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+    database = store.database
+    assert [setting(name, database.write()) for name in ("journal_mode", "foreign_keys")] == ["wal", 1]
+    turns = [database.write(), database.note(), database.write()]
+    assert [setting("synchronous", turn) for turn in turns] == [2, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Failure
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.incoming import in_large_pieces
+from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.publishing import CheckpointError, describe
 from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of
 from hub_callbacks.server.routes.access import OwnModelId
@@ -141,8 +141,7 @@ async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Respons
 
 async def _receive(request: Request, reception: Reception) -> None:
     try:
-        async for piece in in_large_pieces(request.stream()):
-            await run_in_threadpool(reception.write, piece)
+        await feed(request.stream(), *reception.takers())
     except (ClientDisconnect, HTTPException) as error:
         await run_in_threadpool(reception.break_off)
         if isinstance(error, HTTPException):

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Published, Reply
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.incoming import in_large_pieces
+from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip, describe, publish
 from hub_callbacks.server.routes.access import OwnModelId
@@ -42,8 +42,7 @@ async def upload(request: Request, own_id: OwnModelId, hub: ThisHub) -> Reply[Pu
     """Take a checkpoint. What was published before stays until this one is verified."""
     form = UploadForm(request.headers.get("content-type", ""), hub.blobs.writer)
     try:
-        async for piece in in_large_pieces(request.stream()):
-            await run_in_threadpool(form.feed, piece)
+        await feed(request.stream(), form.feed)
         stored = await run_in_threadpool(_publish, hub, own_id, form)
     except ClientDisconnect as error:
         raise HTTPException(400, "The upload broke off.") from error

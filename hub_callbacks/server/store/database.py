@@ -27,7 +27,8 @@ class Database:
             self._turn = threading.Lock()
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
-        self._writing = self.engine.execution_options(hub_callbacks_write=True)
+        self._writing = self.engine.execution_options(hub_callbacks_write="FULL")
+        self._noting = self.engine.execution_options(hub_callbacks_write="NORMAL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -39,6 +40,16 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A connection in a transaction that may write; it is on disk when the block ends without an error."""
         with self._turn, self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def note(self) -> Iterator[Connection]:
+        """The same for what a power cut may take, though the death of this process may not.
+
+        Nothing is forced to the disk: beside a file that is being written, the file system would force all of that,
+        too.
+        """
+        with self._turn, self._noting.begin() as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -74,7 +85,6 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours to say, see _begin_sqlite
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",  # the client forgets what we acknowledge: it must outlive a power cut
         "foreign_keys=ON",
         f"busy_timeout={_BUSY_TIMEOUT_MS}",
     ):
@@ -84,5 +94,7 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred BEGIN that writes later fails at once with SQLITE_BUSY when another writer came between
     # (sqlite.org/lang_transaction.html, section 2.2).
-    write = connection.get_execution_options().get("hub_callbacks_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    synchronous = connection.get_execution_options().get("hub_callbacks_write")
+    if synchronous:  # FULL, for the client forgets what we acknowledge: it must outlive a power cut
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if synchronous else "BEGIN")

@@ -66,9 +66,12 @@ class UploadStore:
         return _upload(row) if row else None
 
     def advance_upload(self, upload_id: str, offset_bytes: int) -> float:
-        """Note that so many bytes have come; when it will expire now. The run has been heard of."""
+        """Note that so many bytes have come; when it will expire now. The run has been heard of.
+
+        A power cut may take the note; then the bytes behind the one before come again.
+        """
         until = self._until()
-        with self.database.write() as connection:
+        with self.database.note() as connection:
             connection.execute(_ADVANCE, {"upload_id": upload_id, "to_bytes": offset_bytes, "until": until})
             connection.execute(_SEEN, {"upload_id": upload_id, "now": self.clock()})
         return until
