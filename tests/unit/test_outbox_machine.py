@@ -1,0 +1,365 @@
+"""The outbox against a plain model: whatever is done to it, in whatever order, with crashes in between.
+
+After every step the whole table, and all that the outbox says of it, must be what the model says.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from hub_callbacks.outbox import HORIZON_S, Hub, Outbox, OutboxFolder
+from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted
+
+HUBS = ("", "https://hub.example")
+RUNS = ("a" * 20, "b" * 20)
+LEASE_S = 60.0
+runs = st.sampled_from(RUNS)
+hubs = st.sampled_from(HUBS)
+delays = st.sampled_from([0.0, 1.0, 60.0, HORIZON_S])
+
+
+@dataclass(slots=True)
+class ModelItem:
+    run_id: str
+    kind: str
+    due_at: float
+    epoch: int | None = None
+    is_final: bool = False
+    file: str = ""
+    state: str = "queued"
+    attempts: int = 0
+    leased_until: float = 0.0
+
+    def may_be_dropped(self, now: float) -> bool:
+        is_periodic = self.kind == "checkpoint" and not self.is_final
+        return is_periodic and self.state == "queued" and self.leased_until <= now
+
+
+@dataclass(slots=True)
+class ModelRun:
+    hub: str
+    is_known: bool = False
+    state: str = "running"
+
+
+@dataclass(slots=True)
+class ModelHub:
+    key: str = ""
+    is_paused: bool = False
+    failures: int = 0
+    retry_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Model:
+    """What the outbox should hold; items have the ids 1, 2, 3 ... in the order in which they came."""
+
+    items: dict[int, ModelItem] = field(default_factory=dict)
+    runs: dict[str, ModelRun] = field(default_factory=dict)
+    hubs: dict[str, ModelHub] = field(default_factory=dict)
+
+    def put(self, item: ModelItem) -> None:
+        self.items[len(self.items) + 1] = item
+
+    def queued(self) -> list[ModelItem]:
+        return [item for item in self.items.values() if item.state == "queued"]
+
+    def settle(self, ids: list[int], state: str) -> None:
+        for number in ids:
+            if self.items[number].state == "queued":
+                self.items[number].state, self.items[number].leased_until = state, 0.0
+
+    def is_leasable(self, item: ModelItem, now: float) -> bool:
+        run = self.runs[item.run_id]
+        hub = self.hubs[run.hub]
+        return (
+            item.state == "queued"
+            and not hub.is_paused
+            and item.leased_until <= now
+            and all(not now < at <= now + HORIZON_S for at in (item.due_at, hub.retry_at))
+            and (item.kind == "run_started" or run.is_known)
+        )
+
+    def has_work(self) -> bool:
+        open_runs = {item.run_id for item in self.queued() if item.kind == "run_started"}
+        return any(
+            not self.hubs[self.runs[item.run_id].hub].is_paused
+            and (self.runs[item.run_id].is_known or item.run_id in open_runs)
+            for item in self.queued()
+        )
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Two couriers and some trainers at once: a lease may be settled after it has ended, or twice."""
+
+    leased = Bundle("leased")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="outbox-machine-"))
+        self.crashes = itertools.count()
+        self.names = (f"{number}.pt" for number in itertools.count())
+        self.now = 1_000_000.0
+        self.model = Model()
+        self.dead: list[Outbox] = []
+
+    @initialize(is_known=st.booleans())
+    def open(self, is_known: bool) -> None:
+        self.outbox = Outbox(OutboxFolder(self.root / "outbox"))
+        self.start(RUNS[0], HUBS[0])
+        if is_known:
+            self.set_remote_id(1)
+
+    def teardown(self) -> None:
+        for outbox in (*self.dead, self.outbox):
+            outbox.close()
+        shutil.rmtree(self.root)
+
+    # The trainer
+
+    @rule(run_id=runs, hub=hubs)
+    def start(self, run_id: str, hub: str) -> None:
+        record = RunStarted(name="train", epochs=3, started_at=self.now)
+        key = self.model.hubs.setdefault(hub, ModelHub()).key
+        self.outbox.runs.start(run_id, record, hub=Hub(api_url=hub, api_key=key), heartbeat_s=300)
+        run = self.model.runs.setdefault(run_id, ModelRun(hub))
+        run.is_known = run.is_known and run.hub == hub
+        run.hub, run.state = hub, "running"
+        self.model.put(ModelItem(run_id, "run_started", self.now))
+
+    @rule(data=st.data(), epoch=st.integers(0, 5), delay=delays)
+    def put_metrics(self, data: st.DataObject, epoch: int, delay: float) -> None:
+        run_id = self.draw_run(data)
+        record = Metrics(epoch=epoch, values={"loss": 0.5}, recorded_at=self.now)
+        self.outbox.queue.put(run_id, record, due_at=self.now + delay)
+        self.model.put(ModelItem(run_id, "metrics", self.now + delay, epoch))
+
+    @rule(data=st.data(), epoch=st.integers(0, 5))
+    def put_final(self, data: st.DataObject, epoch: int) -> None:
+        run_id, file = self.draw_run(data), next(self.names)
+        self.outbox.queue.put(run_id, self.checkpoint(epoch, is_final=True), due_at=self.now, file=file)
+        self.model.put(ModelItem(run_id, "checkpoint", self.now, epoch, is_final=True, file=file))
+
+    @rule(data=st.data(), epoch=st.integers(0, 5))
+    def supersede(self, data: st.DataObject, epoch: int) -> None:
+        run_id, file = self.draw_run(data), next(self.names)
+        old = [
+            number
+            for number, item in self.model.items.items()
+            if item.run_id == run_id and item.may_be_dropped(self.now)
+        ]
+        dropped = self.outbox.queue.supersede(run_id, self.checkpoint(epoch), file=file)
+        assert sorted(dropped) == sorted(self.model.items[number].file for number in old)
+        self.model.settle(old, "dropped")
+        self.model.put(ModelItem(run_id, "checkpoint", self.now, epoch, file=file))
+
+    @rule()
+    def drop_oldest_periodic(self) -> None:
+        old = [number for number, item in self.model.items.items() if item.may_be_dropped(self.now)][:1]
+        dropped = self.outbox.queue.drop_oldest_periodic(self.now, "no room")
+        assert dropped == (self.model.items[old[0]].file if old else None)
+        self.model.settle(old, "dropped")
+
+    @rule(data=st.data(), epoch=st.integers(0, 5))
+    def count_dropped(self, data: st.DataObject, epoch: int) -> None:
+        run_id = self.draw_run(data)
+        self.outbox.queue.count_dropped(run_id, self.checkpoint(epoch), "no room")
+        self.model.put(ModelItem(run_id, "checkpoint", self.now, epoch, state="dropped"))
+
+    @rule(run_id=runs)
+    def make_due(self, run_id: str) -> None:
+        self.outbox.queue.make_due(run_id, self.now)
+        self.hasten(run_id)
+
+    @rule(run_id=runs)
+    def finish(self, run_id: str) -> None:
+        run = self.model.runs.get(run_id)
+        is_first = self.outbox.runs.finish(run_id, RunFinished(state="finished", finished_at=self.now))
+        assert is_first == (run is not None and run.state == "running")
+        if run and is_first:
+            run.state = "finished"
+            self.model.put(ModelItem(run_id, "run_finished", self.now))
+            self.hasten(run_id)
+
+    # The courier
+
+    @rule(target=leased, files=st.booleans(), limit=st.integers(1, 4))
+    def lease(self, files: bool, limit: int) -> object:
+        due = [
+            number
+            for number, item in self.model.items.items()
+            if self.model.is_leasable(item, self.now) and (item.kind == "checkpoint") == files
+        ][:limit]
+        items = self.outbox.queue.lease(files=files, limit=limit, now=self.now, lease_s=LEASE_S)
+        for number in due:
+            self.model.items[number].leased_until = self.now + LEASE_S
+            self.model.items[number].attempts += 1
+        assert [(item.id, item.attempts) for item in items] == [(n, self.model.items[n].attempts) for n in due]
+        assert [item.record.kind for item in items] == [self.model.items[number].kind for number in due]
+        return multiple(*due)
+
+    @rule(ids=st.lists(leased, max_size=3))
+    def ack(self, ids: list[int]) -> None:
+        self.outbox.queue.ack(ids)
+        self.model.settle(ids, "acked")
+
+    @rule(ids=st.lists(leased, max_size=3))
+    def bury(self, ids: list[int]) -> None:
+        self.outbox.queue.bury(ids, "422: no")
+        self.model.settle(ids, "buried")
+
+    @rule(ids=st.lists(leased, max_size=3), delay=delays)
+    def retry(self, ids: list[int], delay: float) -> None:
+        self.outbox.queue.retry(ids, due_at=self.now + delay, reason="503")
+        for item in (self.model.items[number] for number in ids):
+            if item.state == "queued":
+                item.due_at, item.leased_until = self.now + delay, 0.0
+
+    @rule(number=leased)
+    def set_remote_id(self, number: int) -> None:
+        run_id = self.model.items[number].run_id
+        self.outbox.runs.set_remote_id(run_id, f"remote-{run_id}")
+        self.model.runs[run_id].is_known = True
+
+    @rule(hub=hubs, delay=delays, trouble=st.sampled_from(["no answer", "401", "none"]))
+    def hear_of(self, hub: str, delay: float, trouble: str) -> None:
+        known = self.model.hubs.get(hub, ModelHub())  # of an unknown hub, nothing is noted
+        if trouble == "no answer":
+            self.outbox.hubs.hold(hub, until=self.now + delay, reason="refused")
+            known.failures, known.retry_at = known.failures + 1, self.now + delay
+        elif trouble == "401":
+            self.outbox.hubs.pause(hub, "401")
+            known.is_paused = True
+        else:
+            self.outbox.hubs.release(hub)
+            known.retry_at = 0.0 if known.failures else known.retry_at
+            known.failures = 0
+
+    # A person
+
+    @rule(hub=hubs, key=st.sampled_from(["", "one", "two"]))
+    def save_key(self, hub: str, key: str) -> None:
+        self.outbox.hubs.save(Hub(api_url=hub, api_key=key))
+        found = self.model.hubs.setdefault(hub, ModelHub(key))
+        found.is_paused = found.is_paused and found.key == key
+        found.key = key
+
+    @rule()
+    def sync(self) -> None:
+        self.outbox.hubs.resume()
+        self.outbox.queue.revive(self.now)
+        for hub in self.model.hubs.values():
+            hub.is_paused, hub.retry_at = False, 0.0
+        for item in self.model.items.values():
+            if item.state == "buried":
+                item.state, item.due_at = "queued", self.now
+            if item.state == "queued":
+                item.due_at = min(item.due_at, self.now)
+
+    # The machine
+
+    @rule(seconds=st.sampled_from([1.0, 59.0, 60.0, 1000.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def set_clock_back(self) -> None:
+        self.now -= 3600.0
+
+    @rule()
+    def restart_courier(self) -> None:
+        self.outbox.queue.release()
+        for item in self.model.queued():
+            item.leased_until = 0.0
+
+    @rule(is_writing=st.booleans())
+    def crash(self, is_writing: bool) -> None:
+        """Go on with the files as they are at this moment, as after a kill -9; also within a transaction."""
+        if is_writing:
+            self.outbox._database.execute("BEGIN IMMEDIATE")
+            self.outbox.queue.put(RUNS[0], Metrics(epoch=9, values={}, recorded_at=0.0), due_at=0.0)
+        folder = OutboxFolder(self.root / f"crash-{next(self.crashes)}")
+        folder.path.mkdir()
+        for suffix in ("", "-wal"):
+            part = self.outbox.folder.database.with_name(f"outbox.db{suffix}")
+            shutil.copyfile(part, folder.database.with_name(part.name))
+        self.dead.append(self.outbox)
+        self.outbox = Outbox(folder)
+
+    # What must hold
+
+    @invariant()
+    def table_is_the_models(self) -> None:
+        columns = "id, run_id, kind, state, due_at, attempts, leased_until, file"
+        rows = self.outbox._database.rows(f"SELECT {columns} FROM items ORDER BY id")  # noqa: S608 - our own columns
+        assert [tuple(row) for row in rows] == [
+            (number, i.run_id, i.kind, i.state, i.due_at, i.attempts, i.leased_until, i.file)
+            for number, i in self.model.items.items()
+        ]
+
+    @invariant()
+    def counts_are_the_models(self) -> None:
+        queued = self.model.queued()
+        assert self.outbox.queue.pending() == len(queued)
+        assert self.outbox.queue.has_work() == self.model.has_work()
+        kept = [item.file for item in self.model.items.values() if item.state in {"queued", "buried"} and item.file]
+        assert self.outbox.queue.spooled() == set(kept)
+        for status in self.outbox.runs.list():
+            own = [item for item in self.model.items.values() if item.run_id == status.id]
+            epochs = {item.epoch for item in own if item.kind == "metrics"}
+            open_epochs = {item.epoch for item in own if item.kind == "metrics" and item.state != "acked"}
+            assert (status.epochs_recorded, status.epochs_acknowledged) == (
+                len(epochs),
+                len(epochs - open_epochs),
+            )
+            assert status.pending == sum(item.state == "queued" for item in own)
+            assert len(status.buried) == sum(item.state == "buried" for item in own)
+            assert len(status.dropped) == sum(item.state == "dropped" for item in own)
+            assert status.is_final_acknowledged == any(item.is_final and item.state == "acked" for item in own)
+
+    @invariant()
+    def rows_and_finals_are_never_dropped(self) -> None:
+        dropped = [item for item in self.model.items.values() if item.state == "dropped"]
+        assert all(item.kind == "checkpoint" and not item.is_final for item in dropped)
+
+    # How it works
+
+    def draw_run(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from(sorted(self.model.runs)))
+
+    def hasten(self, run_id: str) -> None:
+        for item in self.model.queued():
+            if item.run_id == run_id and item.attempts == 0:
+                item.due_at = min(item.due_at, self.now)
+
+    def checkpoint(self, epoch: int, *, is_final: bool = False) -> Checkpoint:
+        return Checkpoint(epoch=epoch, filename="last.pt", size_bytes=100, is_final=is_final, recorded_at=self.now)
+
+
+@pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=pytest.mark.chaos)])
+def test_outbox_is_as_its_model(examples: int) -> None:
+    limits = settings(
+        max_examples=examples,
+        stateful_step_count=60,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    run_state_machine_as_test(OutboxMachine, settings=limits)
