@@ -11,6 +11,7 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import requests
@@ -18,7 +19,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-WRITE_TIMEOUT_S = 60.0  # for one write of some kilobytes: a hub that pauses, a network that changes
+WRITE_TIMEOUT_S = 60.0  # for one write: a hub that pauses, a network that changes
+WRITE_BYTES = 1 << 18  # of one write: with the time-out, a line of 5 kB/s will do
 MOST_REPLY_BYTES = 16 << 20  # far more than a hub says; less than what would hurt
 
 
@@ -73,9 +75,18 @@ class _Timed:
     sock: socket.socket | None
 
     def send(self, data: Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(WRITE_TIMEOUT_S)
-        super().send(data)  # type: ignore[misc]  # of the connection that this is mixed into
+        for piece in _pieces(data):
+            if self.sock is not None:
+                self.sock.settimeout(WRITE_TIMEOUT_S)
+            super().send(piece)  # type: ignore[misc]  # of the connection that this is mixed into
+
+
+def _pieces(data: Any) -> Iterable[Any]:
+    """Bytes in pieces, since a socket's time-out is for all that is sent at once; anything else as it is."""
+    if not isinstance(data, bytes) or len(data) <= WRITE_BYTES:
+        return (data,)
+    whole = memoryview(data)
+    return (whole[start : start + WRITE_BYTES] for start in range(0, len(data), WRITE_BYTES))
 
 
 class _Http(_Timed, HTTPConnection):

@@ -14,7 +14,7 @@ import requests
 from hub_callbacks import wire
 from hub_callbacks.errors import UnreachableError
 from hub_callbacks.testing import FaultHub
-from hub_callbacks.transport import HubApi
+from hub_callbacks.transport import HubApi, timeouts
 from hub_callbacks.transport.http import request
 from hub_callbacks.transport.timeouts import MOST_REPLY_BYTES, new_session
 
@@ -99,26 +99,44 @@ def test_hub_that_trickles_is_not_reachable(hub: FaultHub) -> None:
     api.close()
 
 
-def test_stall_within_a_body_may_be_longer_than_connecting(tmp_path: Path, session: requests.Session) -> None:
-    """urllib3 has the time-out for connecting count for sending, too: a hub that stands still would cost the upload."""
-    body = tmp_path / "body"
-    body.write_bytes(b"x" * (64 << 20))  # more than the sockets' buffers take
+REPLY = b'HTTP/1.1 200 OK\r\ncontent-length: 52\r\n\r\n{"success": true, "message": "", "data": "got it"}  '
+
+
+def take(size_bytes: int, *, first_s: float = 0.0, block_s: float = 0.0) -> tuple[str, threading.Thread]:
+    """Take a body of that size, with a pause before it, or one before each 64 KiB of it."""
     server = socket.create_server(("127.0.0.1", 0))
-    reply = b'{"success": true, "message": "", "data": "got it"}'
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
 
     def serve() -> None:
         with server, server.accept()[0] as connection, connection.makefile("rb") as reader:
             while reader.readline().strip():
                 pass
-            time.sleep(1.0)  # the stall
-            left = body.stat().st_size
-            while left:
-                left -= len(reader.read(min(left, 1 << 20)))
-            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(reply), reply))
+            time.sleep(first_s)
+            left = size_bytes
+            while left and (block := reader.read(min(left, 1 << 16))):
+                left -= len(block)
+                time.sleep(block_s)
+            connection.sendall(REPLY)
 
     thread = threading.Thread(target=serve)
     thread.start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}/", thread
+
+
+def test_stall_within_a_body_may_be_longer_than_connecting(tmp_path: Path, session: requests.Session) -> None:
+    """urllib3 has the time-out for connecting count for sending, too: a hub that stands still would cost the upload."""
+    body = tmp_path / "body"
+    body.write_bytes(b"x" * (32 << 20))  # more than the sockets' buffers take
+    url, thread = take(body.stat().st_size, first_s=1.0)
     with body.open("rb") as file:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         assert request(session, "POST", url, data=file, timeout=(0.3, 60)) == "got it"
+    thread.join(60)
+
+
+def test_slow_line_takes_a_large_body(session: requests.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time-out of a socket is for the whole of what is sent at once (``socket.sendall``)."""
+    monkeypatch.setattr(timeouts, "WRITE_TIMEOUT_S", 1.0)
+    size_bytes = 16 << 20
+    url, thread = take(size_bytes, block_s=0.01)  # 2.5 s
+    assert request(session, "POST", url, data=b"x" * size_bytes) == "got it"
     thread.join(60)
