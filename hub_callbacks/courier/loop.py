@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 
 from hub_callbacks.courier.connections import Connections
 from hub_callbacks.courier.deliver import Delivery
@@ -23,8 +22,7 @@ LINGER_S = 5.0  # one training often follows another
 CHECKPOINT_S = 1.0  # a power cut costs at most this
 LEASE_S = 6 * 3600.0  # longer than any upload; the leases of a courier that died are taken back by the next
 ORPHAN_S = 3600.0
-
-Lane = Callable[[Outbox, Connections], Callable[[], bool]]
+AFTER_ERROR_S = 10.0  # an error that nobody has thought of may come with every try
 
 
 class Courier:
@@ -48,12 +46,14 @@ class Courier:
         outbox = Outbox(self._folder)
         outbox.queue.release()
         sweep(self._folder.spool, outbox.queue.spooled(), older_than=time.time() - ORPHAN_S)
-        lanes: dict[str, Lane] = {
-            "rows": lambda outbox, hubs: partial(_deliver, outbox, Delivery(outbox, hubs), files=False, limit=1000),
-            "files": lambda outbox, hubs: partial(_deliver, outbox, Delivery(outbox, hubs), files=True, limit=1),
+        work: dict[str, Callable[[Outbox, Connections], Callable[[], bool]]] = {
+            "rows": lambda outbox, hubs: Lane(outbox, Delivery(outbox, hubs), files=False, limit=1000).step,
+            "files": lambda outbox, hubs: Lane(outbox, Delivery(outbox, hubs), files=True, limit=1).step,
             "watch": lambda outbox, hubs: Watch(outbox, hubs).look,
         }
-        threads = [threading.Thread(target=self._work, args=(lane,), name=name) for name, lane in lanes.items()]
+        threads = [
+            threading.Thread(target=self._work, args=(open_lane,), name=name) for name, open_lane in work.items()
+        ]
         for thread in threads:
             thread.start()
         self._supervise(outbox)
@@ -77,9 +77,9 @@ class Courier:
         outbox.checkpoint()
         return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
 
-    def _work(self, lane: Lane) -> None:
+    def _work(self, open_lane: Callable[[Outbox, Connections], Callable[[], bool]]) -> None:
         outbox = Outbox(self._folder)
-        step = lane(outbox, Connections(self._local_hub))
+        step = open_lane(outbox, Connections(self._local_hub))
         while not self._stopping.is_set():
             if not self._guarded(step):
                 self._stopping.wait(POLL_S)
@@ -97,8 +97,26 @@ class Courier:
         return False
 
 
-def _deliver(outbox: Outbox, delivery: Delivery, *, files: bool, limit: int) -> bool:
-    """Deliver what is due; whether anything was."""
-    items = outbox.queue.lease(files=files, limit=limit, now=time.time(), lease_s=LEASE_S)
-    delivery.deliver(items)
-    return bool(items)
+class Lane:
+    """Delivers one half of an outbox, the files or all else, for one thread."""
+
+    def __init__(self, outbox: Outbox, delivery: Delivery, *, files: bool, limit: int) -> None:
+        self._outbox = outbox
+        self._delivery = delivery
+        self._files = files
+        self._limit = limit
+        self._leased: list[int] = []
+
+    def step(self) -> bool:
+        """Deliver what is due; whether anything was. What an error has left of the last step is tried again later."""
+        now = time.time()
+        if self._leased:
+            self._outbox.queue.retry(
+                self._leased, due_at=now + AFTER_ERROR_S, reason="An error: see the courier's log."
+            )
+            self._leased = []
+        items = self._outbox.queue.lease(files=self._files, limit=self._limit, now=now, lease_s=LEASE_S)
+        self._leased = [item.id for item in items]
+        self._delivery.deliver(items)
+        self._leased = []
+        return bool(items)

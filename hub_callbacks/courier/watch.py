@@ -28,7 +28,7 @@ class Watch:
         self._outbox = outbox
         self._connections = connections
         self._clock = clock
-        self._beat_at: dict[str, float] = {}
+        self._beats: dict[str, tuple[float, float]] = {}  # when the last one was, and seconds until the next
 
     def look(self) -> bool:
         """Look at every running run once; False, since there is nothing more to do until the next look."""
@@ -41,9 +41,10 @@ class Watch:
 
     def _beat(self, run: RunStatus) -> None:
         now = self._clock()
-        if run.remote_id is None or run.hub.paused or now < self._beat_at.get(run.id, 0.0):
+        beaten_at, interval_s = self._beats.get(run.id, (now, 0.0))
+        if run.remote_id is None or run.hub.paused or beaten_at <= now < beaten_at + interval_s:
             return
-        self._beat_at[run.id] = now + run.heartbeat_s  # also when there will be no reply
+        self._beats[run.id] = now, run.heartbeat_s  # also when there will be no reply
         try:
             api = self._connections.to(run.hub).api
             reply = api.heartbeat(run.remote_id, {"agent": AGENT, "agentId": run.agent_id})
@@ -57,7 +58,7 @@ class Watch:
         if (agent_id := reply.get("agentId")) and agent_id != run.agent_id:
             self._outbox.runs.set_agent_id(run.id, str(agent_id))
         if isinstance(interval_s := reply.get("interval"), (int, float)):
-            self._beat_at[run.id] = self._clock() + min(max(interval_s, SHORTEST_BEAT_S), LONGEST_BEAT_S)
+            self._beats[run.id] = self._clock(), min(max(interval_s, SHORTEST_BEAT_S), LONGEST_BEAT_S)
         for command in reply.get("commands") or ():
             if command.get("command") == "stop":
                 self._outbox.runs.ask_to_stop(run.id, str(command.get("reason") or "Stopped from the hub."))

@@ -10,7 +10,9 @@ from filelock import FileLock
 from hub_callbacks import wire
 from hub_callbacks.courier.connections import Connections
 from hub_callbacks.courier.deliver import BACKOFF_CAP_S, Delivery
+from hub_callbacks.courier.loop import Lane
 from hub_callbacks.courier.watch import Watch, is_training
+from hub_callbacks.errors import OutboxError
 from hub_callbacks.outbox import Hub, Outbox
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.testing import FaultHub
@@ -276,3 +278,44 @@ def test_hub_sets_the_interval_and_stops_the_training(training: Outbox, script: 
 def test_run_that_is_trained_is_no_crash(training: Outbox) -> None:
     assert is_training(training.folder, RUN)
     assert training.runs.list()[0].state == "running"
+
+
+def test_clock_set_back_does_not_hold_heartbeats_back(run: Outbox, script: Any) -> None:
+    from filelock import FileLock
+
+    now = NOW + 3600.0
+    watch = Watch(run, Connections(no_local_hub), clock=lambda: now)
+    path = run.folder.run_lock(RUN)
+    path.parent.mkdir()
+    with FileLock(path, is_singleton=False):
+        script.will_answer(200, INFO)
+        script.will_answer(200, None)
+        watch.look()
+        now = NOW
+        script.will_answer(200, None)
+        watch.look()
+    assert len(script.heard) == 3
+
+
+def test_what_an_error_leaves_leased_is_delivered_after_it(outbox: Outbox) -> None:
+    """The outbox may be locked or its disk full just when a delivery is to be acknowledged."""
+    hub = FaultHub()
+    other = Outbox(outbox.folder)
+
+    def lock_the_outbox() -> wire.LocalHub:
+        if not hub.requests:
+            other._database.execute("BEGIN IMMEDIATE")
+        return wire.LocalHub(url=hub.url, key="a-key", pid=0)
+
+    outbox.runs.start(RUN, RunStarted(name="train", epochs=3, started_at=0.0), hub=Hub(), heartbeat_s=300)
+    lane = Lane(outbox, Delivery(outbox, Connections(lock_the_outbox)), files=False, limit=9)
+    with pytest.raises(OutboxError, match="locked"):
+        lane.step()
+    assert list(hub.runs) == [RUN]
+    other._database.execute("ROLLBACK")
+    assert not lane.step()
+    other.queue.revive(NOW)
+    assert lane.step()
+    assert outbox.runs.list()[0].pending == 0
+    other.close()
+    hub.close()
