@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.callbacks.attach import ultralytics_settings
@@ -40,11 +40,11 @@ RUN_FILE = "hub_callbacks.json"  # in the run's folder: its id, for the day it i
 class _Run:
     session: HUBTrainingSession
     is_in_epoch: bool = False  # between an epoch's last batch and the end of its validation
-    has_warned: bool = False
 
 
 # Per trainer, since the functions are shared by all: not on the trainer, which is pickled and copied.
 _runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
+_warned: WeakSet[Any] = WeakSet()  # trainers, also those whose run has ended
 
 
 def _guarded(function: Callable[..., None]) -> Callable[..., None]:
@@ -187,8 +187,6 @@ def _how_to_sign_in(settings: Settings) -> str:
 
 
 def _warn_once(trainer: TrainerView, event: str, error: Exception) -> None:
-    run = _runs.get(trainer)
-    if run is None or not run.has_warned:
+    if trainer not in _warned:
         logger.warning("HUB: %s: %s Training goes on.", event, error)
-    if run:
-        run.has_warned = True
+    _warned.add(trainer)
