@@ -48,6 +48,7 @@ UPLOAD_EXPIRES_HEADER = "Upload-Expires"
 UPLOAD_LENGTH_HEADER = "Upload-Length"
 UPLOAD_METADATA_HEADER = "Upload-Metadata"
 UPLOAD_OFFSET_HEADER = "Upload-Offset"
+REPR_DIGEST_HEADER = "Repr-Digest"  # RFC 9530: the whole file's SHA-256, with its last bytes
 TUS_CHECKSUM_MISMATCH = 460  # a status of tus' own
 
 
@@ -253,6 +254,17 @@ def parse_upload_metadata(header: str) -> dict[str, str]:
         return {name: base64.b64decode(value.strip(), validate=True).decode() for name, _, value in pairs}
     except ValueError as error:
         raise ValueError(f"{header[:200]!r} is no Upload-Metadata: {error}") from error
+
+
+def repr_digest(digest: bytes) -> str:
+    """The value of a ``Repr-Digest`` header: the SHA-256 of the whole file (RFC 9530 section 3)."""
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"
+
+
+def parse_repr_digest(header: str) -> str:
+    """The SHA-256, in hexadecimal digits, of what `repr_digest` wrote; empty where the header has none."""
+    found = re.search(r"sha-256=:([A-Za-z0-9+/]{43}=):", header)
+    return base64.b64decode(found[1]).hex() if found else ""
 
 
 def upload_checksum(digest: bytes) -> str:

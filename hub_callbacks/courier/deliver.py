@@ -135,6 +135,7 @@ class Delivery:
             checkpoint=checkpoint,
             path=self._outbox.folder.spool / item.file,
             url=item.upload_url,
+            is_retry=item.attempts > 1,
             on_created=partial(self._outbox.queue.note_upload_url, item.id),
             on_progress=note,
         )

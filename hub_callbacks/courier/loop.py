@@ -17,7 +17,8 @@ from hub_callbacks.wire import LocalHub
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.2
+POLL_S = 0.05  # the end of a training waits this long for its delivery to begin
+WATCH_S = 0.2  # a look counts the items of every run that goes on
 LINGER_S = 5.0  # one training often follows another
 CHECKPOINT_S = 1.0  # a power cut costs at most this
 LEASE_S = 6 * 3600.0  # longer than any upload; the leases of a courier that died are taken back by the next
@@ -52,7 +53,8 @@ class Courier:
             "watch": lambda outbox, hubs: Watch(outbox, hubs).look,
         }
         threads = [
-            threading.Thread(target=self._work, args=(open_lane,), name=name) for name, open_lane in work.items()
+            threading.Thread(target=self._work, args=(open_lane, WATCH_S if name == "watch" else POLL_S), name=name)
+            for name, open_lane in work.items()
         ]
         for thread in threads:
             thread.start()
@@ -77,12 +79,12 @@ class Courier:
         outbox.checkpoint()
         return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
 
-    def _work(self, open_lane: Callable[[Outbox, Connections], Callable[[], bool]]) -> None:
+    def _work(self, open_lane: Callable[[Outbox, Connections], Callable[[], bool]], poll_s: float) -> None:
         outbox = Outbox(self._folder)
         step = open_lane(outbox, Connections(self._local_hub))
         while not self._stopping.is_set():
             if not self._guarded(step):
-                self._stopping.wait(POLL_S)
+                self._stopping.wait(poll_s)
         outbox.close()
 
     def _guarded(self, step: Callable[[], bool]) -> bool:

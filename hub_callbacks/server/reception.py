@@ -29,11 +29,13 @@ class Chunk:
 
     Attributes:
         offset_bytes: Where it belongs.
+        file_sha256: SHA-256 of the whole file, in hexadecimal digits; empty when it does not say.
         algorithm: Of its checksum, as `hashlib` calls it; empty without one.
         checksum: Its digest.
     """
 
     offset_bytes: int
+    file_sha256: str = ""
     algorithm: str = ""
     checksum: bytes = b""
 
@@ -135,25 +137,28 @@ class Reception:
 
     def _publish(self) -> None:
         try:
-            self._verify()
+            sha256 = self._verify()
         except (HTTPException, CheckpointError):
             self._part.close()
             discard(self._hub, self._upload)
             raise
         said = {field.name: getattr(self._upload, field.name) for field in fields(NewCheckpoint)}
         try:
-            new = NewCheckpoint(**{**said, "blob": self._part.publish()})
+            new = NewCheckpoint(**{**said, "sha256": sha256, "blob": self._part.publish()})
         except FileNotFoundError as error:
             raise HTTPException(410, "The upload was deleted, with its model or by a reset.") from error
         publish(self._hub, self._upload.model_id, new, upload_id=self._upload.id)
         self._hub.incoming.remember(self._upload.id, 0, None)
 
-    def _verify(self) -> None:
-        digest = self._digest or self._read_again()
-        if digest.hexdigest() != self._upload.sha256:
-            message = f"The file's SHA-256 is {digest.hexdigest()}, not {self._upload.sha256!r}. Begin a new upload."
-            raise HTTPException(wire.TUS_CHECKSUM_MISMATCH, message)
+    def _verify(self) -> str:
+        """The file's SHA-256, which is the one that its client named at the beginning or at the end, if it did."""
+        sha256 = (self._digest or self._read_again()).hexdigest()
+        for claimed in filter(None, (self._upload.sha256, self._chunk.file_sha256)):
+            if claimed != sha256:
+                message = f"The file's SHA-256 is {sha256}, not {claimed!r}. Begin a new upload."
+                raise HTTPException(wire.TUS_CHECKSUM_MISMATCH, message)
         check_zip(next(iter(self._part.read()))[:HEAD_BYTES])
+        return sha256
 
     def _read_again(self) -> _Hash:
         digest = hashlib.sha256()

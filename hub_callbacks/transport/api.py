@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -92,8 +93,16 @@ class HubApi:
         url = upload.url
         if offset is None:
             url, offset = self._create_upload(model_id, upload)
-        with upload.path.open("rb") as file:
-            tus.put(self._session, url, file, offset=offset, on_progress=upload.on_progress)
+        with ThreadPoolExecutor(1) as aside, upload.path.open("rb") as file:
+            sha256 = aside.submit(upload.sha256)  # while the chunks are sent; only the last one needs it
+            file.seek(offset)
+            while chunk := file.read(wire.TUS_CHUNK_BYTES):
+                is_last = offset + len(chunk) == upload.checkpoint.size_bytes
+                file_sha256 = sha256.result() if is_last else ""
+                offset = tus.put(
+                    self._session, url, chunk, offset=offset, file_sha256=file_sha256, is_checked=upload.is_retry
+                )
+                upload.on_progress(offset)
 
     def heartbeat(self, model_id: str, body: wire.HeartbeatBody) -> wire.HeartbeatReply | None:
         """Say that the training lives; the reply's ``agentId`` is the one to send next time."""

@@ -1,13 +1,13 @@
 """An upload that continues after a break: tus 1.0 (https://tus.io/protocols/resumable-upload).
 
-A file goes in chunks, each with its SHA-256; after a break the hub says how much it has, and the rest is sent.
+A file goes in chunks; after a break the hub says how much it has, and the rest is sent. With the last chunk goes the
+SHA-256 of the whole file, which the hub compares before it publishes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import IO
+from collections.abc import Mapping
 from urllib.parse import urljoin
 
 import requests
@@ -58,28 +58,28 @@ def offset_bytes(session: requests.Session, url: str) -> int | None:
 
 
 def put(
-    session: requests.Session, url: str, file: IO[bytes], *, offset: int, on_progress: Callable[[int], None]
-) -> None:
-    """Send a file from an offset on, to its end; one chunk at a time is in memory.
+    session: requests.Session, url: str, chunk: bytes, *, offset: int, file_sha256: str = "", is_checked: bool = False
+) -> int:
+    """Send a part of a file; the hub's new offset.
+
+    Args:
+        session: With the key.
+        url: Where the upload is.
+        chunk: The part.
+        offset: Where it belongs.
+        file_sha256: SHA-256 of the whole file, in hexadecimal digits, with its last part: the hub compares it.
+        is_checked: Whether the hub is to compare the part's own SHA-256, too.
 
     Raises:
-        RetryableError: The hub has another offset, has forgotten the upload, or got a damaged chunk: begin again with
+        RetryableError: The hub has another offset, has forgotten the upload, or got damaged bytes: begin again with
             `offset_bytes`.
         TransportError: As for `hub_callbacks.transport.http.request`.
     """
-    file.seek(offset)
-    while chunk := file.read(wire.TUS_CHUNK_BYTES):
-        offset = _put_chunk(session, url, chunk, offset=offset)
-        on_progress(offset)
-
-
-def _put_chunk(session: requests.Session, url: str, chunk: bytes, *, offset: int) -> int:
-    headers = {
-        **_VERSION,
-        "Content-Type": wire.TUS_CONTENT_TYPE,
-        wire.UPLOAD_OFFSET_HEADER: str(offset),
-        wire.UPLOAD_CHECKSUM_HEADER: wire.upload_checksum(hashlib.sha256(chunk).digest()),
-    }
+    headers = {**_VERSION, "Content-Type": wire.TUS_CONTENT_TYPE, wire.UPLOAD_OFFSET_HEADER: str(offset)}
+    if is_checked:
+        headers[wire.UPLOAD_CHECKSUM_HEADER] = wire.upload_checksum(hashlib.sha256(chunk).digest())
+    if file_sha256:
+        headers[wire.REPR_DIGEST_HEADER] = wire.repr_digest(bytes.fromhex(file_sha256))
     try:
         return _offset(send(session, "PATCH", url, data=chunk, headers=headers))
     except PermanentError as error:

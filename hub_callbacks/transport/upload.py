@@ -24,6 +24,7 @@ class Upload:
         checkpoint: What it is.
         path: The file that holds its bytes, which does not change while it is sent.
         url: Where an earlier try has begun to send it; empty when none has.
+        is_retry: Whether an earlier try went wrong; then each chunk is checked by itself, not only the whole file.
         on_created: Called with the URL that the hub has opened for it.
         on_progress: Called with the number of bytes sent so far, for every block that is sent.
     """
@@ -31,17 +32,18 @@ class Upload:
     checkpoint: Checkpoint
     path: Path
     url: str = ""
+    is_retry: bool = False
     on_created: Callable[[str], None]
     on_progress: Callable[[int], None]
 
     def fields(self) -> dict[str, str]:
-        """What HUB v1 asks of a checkpoint beside its bytes, and the SHA-256 of these."""
+        """What HUB v1 asks of a checkpoint beside its bytes."""
         kind = (
             {"type": "final", "map": str(self.checkpoint.map)}
             if self.checkpoint.is_final
             else {"type": "epoch", "isBest": str(self.checkpoint.is_best)}
         )
-        return {"epoch": str(self.checkpoint.epoch), **kind, wire.SHA256_FIELD: self.sha256()}
+        return {"epoch": str(self.checkpoint.epoch), **kind}
 
     def form(self, file: IO[bytes]) -> MultipartEncoderMonitor:
         """The HUB v1 multipart body, read from ``file`` as it is sent; tells ``on_progress`` of it.
@@ -49,7 +51,8 @@ class Upload:
         HUB v1 wants the text fields first, and the file's name as its field's name.
         """
         name = self.checkpoint.filename
-        form = MultipartEncoder([*self.fields().items(), (name, (name, file, "application/octet-stream"))])
+        fields = {**self.fields(), wire.SHA256_FIELD: self.sha256()}
+        form = MultipartEncoder([*fields.items(), (name, (name, file, "application/octet-stream"))])
         return MultipartEncoderMonitor(form, lambda monitor: self.on_progress(monitor.bytes_read))
 
     def sha256(self) -> str:

@@ -164,7 +164,6 @@ def test_bytes_beyond_the_end_are_refused_and_nothing_of_them_stays(tus: TusClie
         ("-5", {}, 400),
         ("0", {}, 422),
         (1 << 40, {}, 413),
-        (10, {"sha256": ""}, 422),
         (10, {"sha256": "../../etc"}, 422),
         (10, {"epoch": "x"}, 422),
         (10, {"type": "other"}, 422),

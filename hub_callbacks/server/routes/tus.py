@@ -171,15 +171,13 @@ def _said(headers: Mapping[str, str]) -> NewCheckpoint:
         fields = wire.parse_upload_metadata(headers.get(wire.UPLOAD_METADATA_HEADER, ""))
     except ValueError as error:
         raise CheckpointError(str(error)) from error
-    said = describe(fields, filename=fields.get("filename", ""))
-    if not said.sha256:
-        raise CheckpointError(f"Upload-Metadata must say the file's {wire.SHA256_FIELD}.")
-    return said
+    return describe(fields, filename=fields.get("filename", ""))
 
 
 def _metadata(upload: Upload) -> dict[str, object]:
     kind = {"type": "final", "map": upload.map} if upload.is_final else {"type": "epoch", "isBest": upload.is_best}
-    return {"filename": upload.filename, "epoch": upload.epoch, **kind, wire.SHA256_FIELD: upload.sha256}
+    named = {wire.SHA256_FIELD: upload.sha256} if upload.sha256 else {}
+    return {"filename": upload.filename, "epoch": upload.epoch, **kind, **named}
 
 
 def _length(headers: Mapping[str, str]) -> int:
@@ -196,12 +194,14 @@ def _chunk(headers: Mapping[str, str]) -> Chunk:
     if kind != wire.TUS_CONTENT_TYPE:
         raise HTTPException(415, f"The content type must be {wire.TUS_CONTENT_TYPE}, not {kind!r}.")
     offset = _number(headers, wire.UPLOAD_OFFSET_HEADER)
+    sha256 = wire.parse_repr_digest(headers.get(wire.REPR_DIGEST_HEADER, ""))
     given = headers.get(wire.UPLOAD_CHECKSUM_HEADER)
     if given is None:
-        return Chunk(offset_bytes=offset)
+        return Chunk(offset_bytes=offset, file_sha256=sha256)
     name, _, digest = given.partition(" ")
     try:
-        return Chunk(offset_bytes=offset, algorithm=_ALGORITHMS[name], checksum=base64.b64decode(digest, validate=True))
+        checksum = base64.b64decode(digest, validate=True)
+        return Chunk(offset_bytes=offset, file_sha256=sha256, algorithm=_ALGORITHMS[name], checksum=checksum)
     except (KeyError, binascii.Error) as error:
         message = f"Upload-Checksum must be sha256 or sha1 and Base64, not {given[:200]!r}."
         raise HTTPException(400, message) from error

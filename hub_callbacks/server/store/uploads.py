@@ -50,7 +50,7 @@ class UploadStore:
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
-            upload_id = self._begun(connection, seq, new)
+            upload_id = self._begun(connection, seq, new) if new.sha256 else None  # unnamed content is like no other
             if upload_id is None:
                 upload_id = wire.new_id()
                 is_published = connection.execute(same_content(checkpoints, seq, new)).first() is not None
