@@ -1,74 +1,24 @@
-"""A real Chromium before a real hub: finds or installs the browser, and lets no page do what it must not."""
+"""A real Chromium before a real hub: lets no page do what it must not."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import shutil
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.conftest import HubServer
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--no-sandbox",  # containers and root have no user namespaces to build one from
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-INSTALL_S = 600
-
-
-def run(*command: str) -> bool:
-    return subprocess.run(command, check=False, timeout=INSTALL_S).returncode == 0
-
-
-def find_chromium() -> str | None:
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def install_debian_chromium() -> str | None:
-    is_root = getattr(os, "geteuid", lambda: -1)() == 0
-    if not is_root or not shutil.which("apt-get"):
-        return None
-    run("apt-get", "update")
-    run("apt-get", "install", "-y", "--no-install-recommends", "chromium")
-    return find_chromium()
-
-
-def install_playwright_chromium(playwright: Playwright) -> str:
-    path = Path(playwright.chromium.executable_path)
-    if not path.exists():
-        assert run(sys.executable, "-m", "playwright", "install", "chromium"), "Chromium cannot be installed."
-    return str(path)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A browser that is there, or one that is installed now: a test that skips itself is no test."""
-    with sync_playwright() as playwright:
-        path = find_chromium() or install_debian_chromium() or install_playwright_chromium(playwright)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @dataclass
