@@ -6,6 +6,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -64,10 +65,15 @@ class Watch:
                 self._outbox.runs.ask_to_stop(run.id, str(command.get("reason") or "Stopped from the hub."))
 
     def _record_crash(self, run: RunStatus) -> None:
+        """Record it under the run's own lock: whoever resumes the run waits for it, or was there first."""
         record = RunFinished(state="crashed", reason="The training process is gone.", finished_at=self._clock())
-        if self._outbox.runs.finish(run.id, record):
-            logger.info("Run %s: the training process is gone", run.id)
-        self._outbox.folder.run_lock(run.id).unlink(missing_ok=True)
+        lock = self._outbox.folder.run_lock(run.id)
+        lock.parent.mkdir(exist_ok=True)
+        with suppress(Timeout), FileLock(lock, timeout=0):
+            if self._outbox.runs.finish(run.id, record):
+                logger.info("Run %s: the training process is gone", run.id)
+            with suppress(PermissionError):  # Windows: nobody may, as long as it is open
+                lock.unlink(missing_ok=True)
 
 
 def is_training(folder: OutboxFolder, run_id: str) -> bool:

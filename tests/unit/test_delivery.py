@@ -246,6 +246,18 @@ def training(run: Outbox) -> Iterator[Outbox]:
         yield run
 
 
+def test_run_that_is_resumed_just_as_its_end_is_noticed_has_not_crashed(run: Outbox) -> None:
+    from filelock import FileLock
+
+    (status,) = run.runs.list()
+    path = run.folder.run_lock(RUN)
+    path.parent.mkdir()
+    with FileLock(path, is_singleton=False):
+        Watch(run, Connections(no_local_hub), clock=lambda: NOW)._record_crash(status)
+        assert path.exists()
+    assert run.runs.list()[0].state == "running"
+
+
 def test_living_trainer_beats_at_its_interval_and_keeps_the_agents_id(training: Outbox, script: Any) -> None:
     now = NOW
     watch = Watch(training, Connections(no_local_hub), clock=lambda: now)
