@@ -14,6 +14,7 @@ from hub_callbacks import wire
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary, finite
 from hub_callbacks.transport import tus
 from hub_callbacks.transport.http import request
+from hub_callbacks.transport.part import Part
 from hub_callbacks.transport.timeouts import new_session
 from hub_callbacks.transport.upload import Upload
 
@@ -95,10 +96,9 @@ class HubApi:
             url, offset = self._create_upload(model_id, upload)
         with ThreadPoolExecutor(1) as aside, upload.path.open("rb") as file:
             sha256 = aside.submit(upload.sha256)  # while the chunks are sent; only the last one needs it
-            file.seek(offset)
-            while chunk := file.read(wire.TUS_CHUNK_BYTES):
-                is_last = offset + len(chunk) == upload.checkpoint.size_bytes
-                file_sha256 = sha256.result() if is_last else ""
+            while (left := upload.checkpoint.size_bytes - offset) > 0:
+                chunk = Part(file, offset=offset, size_bytes=min(left, wire.TUS_CHUNK_BYTES))
+                file_sha256 = sha256.result() if len(chunk) == left else ""
                 offset = tus.put(
                     self._session, url, chunk, offset=offset, file_sha256=file_sha256, is_checked=upload.is_retry
                 )

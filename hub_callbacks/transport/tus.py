@@ -6,7 +6,6 @@ SHA-256 of the whole file, which the hub compares before it publishes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from urllib.parse import urljoin
 
@@ -15,6 +14,7 @@ import requests
 from hub_callbacks import wire
 from hub_callbacks.errors import PermanentError, RetryableError
 from hub_callbacks.transport.http import expected_of, send
+from hub_callbacks.transport.part import Part
 
 _VERSION = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
 _GONE = {requests.codes.not_found, requests.codes.gone}
@@ -58,7 +58,7 @@ def offset_bytes(session: requests.Session, url: str) -> int | None:
 
 
 def put(
-    session: requests.Session, url: str, chunk: bytes, *, offset: int, file_sha256: str = "", is_checked: bool = False
+    session: requests.Session, url: str, chunk: Part, *, offset: int, file_sha256: str = "", is_checked: bool = False
 ) -> int:
     """Send a part of a file; the hub's new offset.
 
@@ -77,7 +77,7 @@ def put(
     """
     headers = {**_VERSION, "Content-Type": wire.TUS_CONTENT_TYPE, wire.UPLOAD_OFFSET_HEADER: str(offset)}
     if is_checked:
-        headers[wire.UPLOAD_CHECKSUM_HEADER] = wire.upload_checksum(hashlib.sha256(chunk).digest())
+        headers[wire.UPLOAD_CHECKSUM_HEADER] = wire.upload_checksum(chunk.sha256())
     if file_sha256:
         headers[wire.REPR_DIGEST_HEADER] = wire.repr_digest(bytes.fromhex(file_sha256))
     try:
