@@ -6,10 +6,12 @@ neither its path nor a hard link can be read later. A copy can.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from hub_callbacks.outbox.schema import mapped
@@ -42,17 +44,22 @@ def copy_in(source: Path, spool: Path) -> Path:
 
 def size_bytes(spool: Path) -> int:
     """Bytes that the copies in the spool take."""
-    return sum(path.stat().st_size for path in spool.iterdir()) if spool.is_dir() else 0
+    return sum(status.st_size for _, status in _files(spool))
 
 
 def sweep(spool: Path, known: set[str], *, older_than: float) -> int:
     """Delete files that no item names and that are older than a Unix time, left by a trainer's death; count them."""
-    if not spool.is_dir():
-        return 0
-    orphans = [path for path in spool.iterdir() if path.name not in known and path.stat().st_mtime < older_than]
+    orphans = [path for path, status in _files(spool) if path.name not in known and status.st_mtime < older_than]
     for path in orphans:
         path.unlink(missing_ok=True)
     return len(orphans)
+
+
+def _files(spool: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """The files that are there now: one that the courier or another trainer deletes meanwhile is none."""
+    for path in spool.iterdir() if spool.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):
+            yield path, path.stat()
 
 
 def _reflink(source: Path, target: Path) -> bool:

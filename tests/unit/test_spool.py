@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub_callbacks.errors import OutboxError
-from hub_callbacks.outbox.spool import copy_in, sweep
+from hub_callbacks.outbox.spool import copy_in, size_bytes, sweep
 
 
 def test_copy_is_whole_and_apart_from_its_source(tmp_path: Path) -> None:
@@ -31,3 +31,10 @@ def test_sweep_takes_old_files_that_no_item_names(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (0, 0) if name != "young.pt" else None)
     assert sweep(tmp_path, {"known.pt"}, older_than=1000.0) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["known.pt", "young.pt"]
+
+
+def test_file_that_another_process_deletes_while_the_spool_is_read_is_none(tmp_path: Path) -> None:
+    (tmp_path / "here.pt").write_bytes(b"here")
+    (tmp_path / "gone.pt").symlink_to(tmp_path / "no such file")  # listed, and not there when it is asked for its size
+    assert size_bytes(tmp_path) == 4
+    assert sweep(tmp_path, {"here.pt"}, older_than=1000.0) == 0
