@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -45,6 +47,11 @@ users = Table(
     _text("name"),
     Column("role", String(16), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("email", String(254)),
+    Column("password", Text),
+    _text("document", "{}"),
+    Column("deleted_at", Double),
+    Index("uq_users_email", "email", unique=True),
 )
 
 keys = Table(
@@ -56,6 +63,66 @@ keys = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
     Column("last_used_at", Double),
+    Column("role", String(16)),
+    Column("project_id", String(20)),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+
+
+def _thing(name: str, *columns: Column[Any]) -> Table:
+    """A table of things that users make, share and delete, each with a document in HUB v1's shape and one file."""
+    return Table(
+        name,
+        metadata,
+        Column("seq", _SEQ, primary_key=True, autoincrement=True),
+        Column("id", String(20), nullable=False, unique=True),
+        Column("owner", ForeignKey(users.c.id), nullable=False, index=True),
+        *columns,
+        _text("name"),
+        _text("document", "{}"),
+        Column("is_public", Boolean, nullable=False, default=False),
+        Column("filename", Text),
+        Column("size_bytes", BigInteger),
+        Column("sha256", String(64)),
+        Column("blob", String(64)),
+        Column("created_at", Double, nullable=False),
+        Column("updated_at", Double, nullable=False),
+        Column("deleted_at", Double),
+        Index(f"ix_{name}_list", "deleted_at", "seq"),
+    )
+
+
+projects = _thing("projects")
+datasets = _thing("datasets", Column("project_seq", _SEQ, index=True))
+
+members = Table(
+    "members",
+    metadata,
+    Column("project_seq", ForeignKey(projects.c.seq, ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", String(16), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("user_id", String(20)),
+    Column("key_id", String(20)),
+    Column("address", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", Double, nullable=False),
 )
 
 models = Table(
@@ -93,6 +160,9 @@ models = Table(
     Column("last_row_at", Double),
     Column("epoch_times", Text),
     Column("stop_reason", Text),
+    Column("project_seq", _SEQ, index=True),
+    Column("dataset_id", String(20)),
+    Column("is_public", Boolean, nullable=False, default=False),
     Index("ix_models_list", "deleted_at", "seq"),
 )
 
@@ -139,4 +209,5 @@ uploads = Table(
     Column("offset_bytes", BigInteger, nullable=False),
     Column("is_published", Boolean, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
+    Column("key_id", String(20), index=True),
 )

@@ -16,9 +16,9 @@ from hub_callbacks.server.store.schema import checkpoints, models, uploads
 
 TTL_S = 86400.0  # since its last byte: a machine that is off for the night goes on in the morning
 
-_UPLOADS = select(*(column for column in uploads.c if column.name != "model_seq"), models.c.id.label("model_id")).join(
-    models, models.c.seq == uploads.c.model_seq
-)
+_UPLOADS = select(
+    *(column for column in uploads.c if column.name not in {"model_seq", "key_id"}), models.c.id.label("model_id")
+).join(models, models.c.seq == uploads.c.model_seq)
 _ADVANCE = (
     update(uploads)
     .where(uploads.c.id == bindparam("upload_id"))
