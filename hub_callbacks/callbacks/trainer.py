@@ -52,7 +52,9 @@ def results(trainer: TrainerView) -> dict[int, dict[str, float]]:
     except (OSError, AttributeError):
         return {}
     stripped = [{name.strip(): value for name, value in row.items()} for row in rows]
-    return {int(row.pop("epoch")) - 1: row for row in stripped if "epoch" in row}
+    noted = {int(row.pop("epoch")): row for row in stripped if "epoch" in row}
+    first = 0 if max(noted, default=0) == trainer.epoch else 1  # 8.0.150 counts from 0, as trainers do
+    return {epoch - first: row for epoch, row in noted.items()}
 
 
 def model_info(trainer: TrainerView) -> dict[str, float]:

@@ -261,6 +261,13 @@ def test_results_csv_of_old_releases_has_padded_names(trainer: Any) -> None:
     assert view.results(trainer) == {0: {"train/box_loss": 0.25}}
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_results_csv_counts_from_0_in_8_0_150(trainer: Any, first: int) -> None:
+    trainer.csv.write_text("epoch,loss\n" + "".join(f"{epoch + first},{epoch}.5\n" for epoch in (3, 4, 5)))
+    trainer.epoch = 5
+    assert view.results(trainer) == {epoch: {"loss": epoch + 0.5} for epoch in (3, 4, 5)}
+
+
 def test_training_stops_after_its_epoch_when_the_hub_asks(
     trainer: StubTrainer, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
