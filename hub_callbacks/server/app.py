@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from hub_callbacks import __version__
 from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.context import Hub
+from hub_callbacks.server.dashboard.failures import show_failures
 from hub_callbacks.server.dashboard.pages import router as dashboard
 from hub_callbacks.server.failures import add_handlers
 from hub_callbacks.server.guard import STALL_S, Activity, Guard
@@ -59,6 +60,7 @@ def create_app(
     app.include_router(api_router())
     app.include_router(dashboard)
     add_handlers(app)
+    show_failures(app)
     app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=stall_s)
     delete_expired(app.state.hub)
     return app

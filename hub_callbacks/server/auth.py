@@ -129,16 +129,21 @@ def caller_of_sign_in(hub: Hub, token: str) -> Caller | None:
     return hub.store.get_user(user_id) if user_id else None
 
 
-def start_session(request: Request, response: Response, hub: Hub, caller: Caller) -> None:
-    """Set the session's cookie on the response."""
+def keep(request: Request, response: Response, name: str, value: str) -> None:
+    """Have the browser keep a value in a cookie that no script reads, as long as a session."""
     response.set_cookie(
-        cookie_name(hub),
-        hub.signer.sign(_SESSION, caller.user_id, ttl_s=SESSION_TTL_S),
+        name,
+        value,
         max_age=int(SESSION_TTL_S),
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https",
     )
+
+
+def start_session(request: Request, response: Response, hub: Hub, caller: Caller) -> None:
+    """Set the session's cookie on the response."""
+    keep(request, response, cookie_name(hub), hub.signer.sign(_SESSION, caller.user_id, ttl_s=SESSION_TTL_S))
 
 
 def is_same_origin(request: Request) -> bool:

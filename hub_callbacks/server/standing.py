@@ -7,6 +7,7 @@ from typing import Final
 
 from hub_callbacks.server.dashboard.formats import duration
 from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.runs import Horizon
 from hub_callbacks.server.store.states import OVER
 from hub_callbacks.wire import JudgedState
 
@@ -55,6 +56,11 @@ def judge(model: Model, *, now: float, heartbeat_s: float) -> Standing:
         reason = f"The trainer is heard, but no epoch has come for {duration(now - progress_at)}."
         return Standing(word="stalled", reason=reason, since=progress_at, is_live=True)
     return Standing(word="running", reason="", since=model.state_at or model.created_at, is_live=True)
+
+
+def horizon(*, now: float, heartbeat_s: float) -> Horizon:
+    """Since when a run must have been heard of not to be silent, for the store to filter by."""
+    return Horizon(client=now - SILENT_BEATS * heartbeat_s, old_client=now - OLD_CLIENT_SILENT_S)
 
 
 def _state_of_old_client(model: Model) -> JudgedState:

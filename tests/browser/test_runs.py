@@ -18,7 +18,7 @@ def test_runs_show_how_each_stands(page: Page, trainer: Trainer) -> None:
     page.goto("/?q=first")
     row = page.get_by_role("row", name="first")
     expect(row.get_by_role("cell")).to_have_text(
-        ["first", "running", re.compile(r"2\s*/4"), "0.2500", "yolo11n.pt", "coco8.yaml", "just now"]
+        ["", "first", "running", re.compile(r"2\s*/4"), "0.2500", "", "yolo11n.pt", "coco8.yaml", "just now", "0 s"]
     )
     expect(row.locator("time")).to_have_attribute("title", re.compile(r"\d:\d\d"))
 
@@ -26,7 +26,9 @@ def test_runs_show_how_each_stands(page: Page, trainer: Trainer) -> None:
 def test_runs_say_why_one_failed(page: Page, trainer: Trainer) -> None:
     trainer.end(trainer.start("unlucky"), "failed", "RuntimeError: CUDA out of memory")
     page.goto("/?q=unlucky")
-    expect(page.get_by_text("failed", exact=True)).to_have_attribute("title", "RuntimeError: CUDA out of memory")
+    row = page.get_by_role("row", name="unlucky")
+    expect(row.locator(".state")).to_have_text("failed")
+    expect(row).to_contain_text("RuntimeError: CUDA out of memory")
 
 
 def test_run_that_starts_appears_by_itself_and_the_focus_stays(page: Page, trainer: Trainer) -> None:
@@ -61,14 +63,90 @@ def test_runs_come_page_by_page(page: Page, trainer: Trainer) -> None:
         trainer.start(f"paged-{number}")
     page.goto("/?q=paged")
     expect(page.locator("tbody tr")).to_have_count(50)
-    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_text("1\N{EN DASH}50 of 51")).to_be_visible()
+    page.get_by_role("link", name="Next").click()
     expect(page.locator("tbody .name")).to_have_text(["paged-0"])
-    page.get_by_role("link", name="Newest").click()
+    page.get_by_role("link", name="Previous").click()
     expect(page.locator("tbody .name").first).to_have_text("paged-50")
 
 
+def test_runs_are_sorted_by_a_click_on_a_head(page: Page, trainer: Trainer) -> None:
+    for name, value in {"sorted-a": 0.2, "sorted-b": 0.9, "sorted-c": 0.4}.items():
+        trainer.send(trainer.start(name), {0: {"metrics/mAP50-95(B)": value}})
+    page.goto("/?q=sorted")
+    head = page.get_by_role("columnheader", name="Best mAP50-95")
+    head.get_by_role("link").click()
+    expect(page.locator("tbody .name")).to_have_text(["sorted-b", "sorted-c", "sorted-a"])
+    expect(head).to_have_attribute("aria-sort", "descending")
+    head.get_by_role("link").click()
+    expect(page.locator("tbody .name")).to_have_text(["sorted-a", "sorted-c", "sorted-b"])
+
+
+def test_runs_are_filtered_by_value_and_state(page: Page, trainer: Trainer) -> None:
+    for name, value in {"kept": 0.7, "poor": 0.1}.items():
+        model_id = trainer.start(f"filtered-{name}")
+        trainer.send(model_id, {0: {"metrics/mAP50-95(B)": value}})
+        trainer.end(model_id, "finished")
+    trainer.send(trainer.start("filtered-live"), {0: {"metrics/mAP50-95(B)": 0.8}})
+    page.goto("/?q=filtered")
+    page.get_by_label("Only runs with these values").fill("mAP50-95 > 0.5")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody .name")).to_have_text(["filtered-live", "filtered-kept"])
+    page.locator("summary", has_text="State").click()
+    page.get_by_role("checkbox", name="running").check()
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody .name")).to_have_text(["filtered-live"])
+    page.get_by_role("link", name="Show all").click()
+    expect(page.get_by_label("Only runs with these values")).to_have_value("")
+
+
+def test_condition_that_cannot_be_read_says_what_to_write(page: Page, watch: Watch) -> None:
+    page.goto("/?where=goodness>1")
+    expect(page.get_by_role("alert")).to_contain_text("'goodness' is no value of a run")
+    watch.forgive("status of 422")
+
+
+def test_columns_are_chosen_and_kept(page: Page, trainer: Trainer) -> None:
+    trainer.start("with-columns", args={"imgsz": 1280})
+    page.goto("/?q=with-columns")
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("checkbox", name="Model").uncheck()
+    page.get_by_role("checkbox", name="imgsz").check()
+    page.get_by_role("button", name="Show").click()
+    for _ in range(2):
+        expect(page.get_by_role("columnheader", name="imgsz")).to_be_visible()
+        expect(page.get_by_role("columnheader", name="Model")).to_have_count(0)
+        expect(page.get_by_role("row", name="with-columns")).to_contain_text("1280")
+        page.goto("/?q=with-columns")
+
+
+def test_selection_outlasts_a_turn_of_the_page(page: Page, trainer: Trainer) -> None:
+    for number in range(51):
+        trainer.start(f"picked-{number:02}")
+    page.goto("/?q=picked")
+    page.get_by_role("checkbox", name="Select picked-50").check()
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    expect(page.get_by_role("button", name="Compare")).to_be_disabled()
+    page.get_by_role("link", name="Next").click()
+    page.get_by_role("checkbox", name="Select picked-00").check()
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    expect(page.get_by_role("button", name="Compare")).to_be_enabled()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("checkbox", name="Select picked-00")).not_to_be_checked()
+
+
+def test_runs_show_the_curve_of_the_score(page: Page, trainer: Trainer) -> None:
+    model_id = trainer.start("curved")
+    trainer.send(model_id, {epoch: {"metrics/mAP50-95(B)": value} for epoch, value in enumerate((0.1, 0.3, 0.2))})
+    page.goto("/?q=curved")
+    line = page.get_by_role("img", name="mAP50-95 from 0.1000 to 0.3000")
+    expect(line.locator("path")).to_have_attribute("d", "M2.0 22.0L50.0 2.0L98.0 12.0")
+
+
 def test_page_that_is_not_there_says_so(page: Page, watch: Watch) -> None:
-    for path in ("/?cursor=x", "/nowhere"):
+    page.goto("/?page=99&q=nothing-at-all-has-this")
+    expect(page.get_by_role("heading", name="No run matches")).to_be_visible()
+    for path in ("/nowhere", "/nowhere/to/be/found"):
         page.goto(path)
         expect(page.get_by_role("heading")).to_contain_text("There is no such page")
         watch.forgive("status of 404")

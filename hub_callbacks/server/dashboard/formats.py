@@ -40,6 +40,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def roughly(seconds: float) -> str:
+    """One unit, but two from an hour to a day: ``40 s``, ``3 min``, ``1 h 12 min``, ``2 d``."""
+    if seconds < _MINUTE or _HOUR <= seconds < _DAY:
+        return duration(seconds)
+    return f"{seconds // _DAY:.0f} d" if seconds >= _DAY else f"{seconds // _MINUTE:.0f} min"
+
+
 def ago(seconds: float) -> str:
     """One unit: ``just now``, ``3 min ago``, ``2 d ago``."""
     for length, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -13,12 +13,13 @@ from hub_callbacks import wire
 from hub_callbacks.server import auth
 from hub_callbacks.server.auth import PageViewer, Viewer
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.dashboard.filters import FilterError
+from hub_callbacks.server.dashboard.listing import ThisListing, columns_cookie, packed
 from hub_callbacks.server.dashboard.live import columns
 from hub_callbacks.server.dashboard.render import Renderer, live_reply, renderer
 from hub_callbacks.server.dashboard.run_page import live_part, still_part, stop_path
-from hub_callbacks.server.dashboard.runs_page import runs_part
+from hub_callbacks.server.dashboard.runs_page import controls, no_runs, runs_part
 from hub_callbacks.server.stopping import ask_to_stop
-from hub_callbacks.server.store.errors import BadCursorError
 from hub_callbacks.server.store.rows import Caller
 
 _PAUSE_S = 2.0  # between two looks at what is going on
@@ -32,28 +33,35 @@ Session = Annotated[Caller | None, Depends(auth.current_session)]
 
 
 @router.get("/")
-def runs(
-    hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request, q: str = "", cursor: str = ""
-) -> HTMLResponse:
-    """The page with the runs, newest first."""
+def runs(hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request, listing: ThisListing) -> Response:
+    """The page with the runs that are looked for."""
+    problem = ""
     try:
-        values = runs_part(hub, query=q.strip(), cursor=cursor)
-    except BadCursorError:
-        return render.error(404, "There is no such page of runs", "Start again from the newest.", caller=caller)
-    live_url = "/live/runs?" + urlencode({"q": q.strip(), "cursor": cursor})
+        values = runs_part(hub, listing)
+    except FilterError as error:
+        problem, values = str(error), no_runs(listing)
     root_url = str(request.base_url).rstrip("/")
-    return render.page("runs.html", caller=caller, live_url=live_url, root_url=root_url, **values)
+    shown = {**values, **controls(hub, listing), "problem": problem, "root_url": root_url}
+    page = render.page("runs.html", status=422 if problem else 200, caller=caller, **shown)
+    if listing.are_columns_given:
+        auth.keep(request, page, columns_cookie(hub), packed(listing))
+    return page
 
 
 @router.get("/live/runs")
 def runs_live(
-    hub: ThisHub, _: Viewer, render: ThisRenderer, request: Request, q: str = "", cursor: str = ""
+    hub: ThisHub, _: Viewer, render: ThisRenderer, request: Request, listing: ThisListing, mark: str = ""
 ) -> JSONResponse:
-    """The part of that page that changes."""
-    values = runs_part(hub, query=q.strip(), cursor=cursor)
+    """The part of that page that changes; without it where the page has it already, as its ``mark`` says."""
+    try:
+        values = runs_part(hub, listing)
+    except FilterError as error:
+        raise HTTPException(422, str(error)) from error
     html = render.text("runs_live.html", root_url=str(request.base_url).rstrip("/"), **values)
-    is_live = any(run.state.word == "running" for run in values["runs"])
-    return live_reply(html=html, pause_s=_PAUSE_S if is_live or not values["runs"] else _IDLE_PAUSE_S)
+    new_mark = hashlib.sha256(html.encode()).hexdigest()[:16]
+    is_live = not values["rows"] or any(row.run.state.word == "running" for row in values["rows"])
+    pause_s = _PAUSE_S if is_live else _IDLE_PAUSE_S
+    return live_reply(html=None if new_mark == mark else html, mark=new_mark, pause_s=pause_s)
 
 
 @router.get("/models/{model_id}")
@@ -145,12 +153,6 @@ def static(version: str, name: str, render: ThisRenderer) -> Response:
     cache = f"public, max-age={_ONE_YEAR_S}, immutable"
     headers = {"Content-Encoding": "gzip", "Cache-Control": cache, "X-Content-Type-Options": "nosniff"}
     return Response(asset.body, media_type=asset.media_type, headers=headers)
-
-
-@router.get("/{name}")
-def no_page(name: str, render: ThisRenderer, session: Session) -> HTMLResponse:
-    """What a mistyped address gets."""
-    return render.error(404, "There is no such page", f"This hub has no page {name!r}.", caller=session)
 
 
 def _enter(request: Request, hub: Hub, caller: Caller, next_path: str) -> Response:

@@ -37,7 +37,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        for name in ("number", "size", "duration", "ago", "iso", "moment", "plain"):
+        for name in ("number", "size", "duration", "roughly", "ago", "iso", "moment", "plain"):
             self._templates.filters[name] = getattr(formats, name)
         self._templates.globals |= {"asset": self.assets.url, "plotly_url": self.assets.plotly_url}
 

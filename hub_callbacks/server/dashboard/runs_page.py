@@ -2,44 +2,97 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypedDict
-from urllib.parse import urlencode
 
 from hub_callbacks.server.context import Hub
+from hub_callbacks.server.dashboard.filters import conditions
+from hub_callbacks.server.dashboard.listing import COLUMNS, PAGE_SIZE, STATES, Column, Listing
+from hub_callbacks.server.dashboard.sparkline import Sparkline, sparkline
 from hub_callbacks.server.dashboard.views import RunView, run_view
+from hub_callbacks.server.standing import horizon
+from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.runs import RunQuery, StateFilter
 
-_PAGE_SIZE = 50
+_HEARD = {"running", "stalled"}  # which of the two a run is, its row alone does not tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run in the table."""
+
+    run: RunView
+    model: Model
+    curve: Sparkline | None
 
 
 class RunsPart(TypedDict):
-    """Values of ``runs_live.html``; the URLs are empty where there is no such page."""
+    """Values of ``runs_live.html``."""
 
-    runs: list[RunView]
+    rows: list[RunRow]
     total: int
-    query: str
-    cursor: str
-    newest_url: str
-    older_url: str
+    listing: Listing
+    columns: list[Column]
+    pages: int
+    first: int
 
 
-def runs_part(hub: Hub, *, query: str, cursor: str) -> RunsPart:
-    """One page of the runs that match the query.
+def runs_part(hub: Hub, listing: Listing) -> RunsPart:
+    """One page of the runs that are looked for.
 
     Raises:
-        BadCursorError: The cursor is not one of ours.
+        FilterError: The conditions cannot be read.
     """
-    page = hub.store.list_models(limit=_PAGE_SIZE, cursor=cursor or None, query=query)
+    models, total = hub.store.find_runs(query_of(hub, listing), limit=PAGE_SIZE, offset=(listing.page - 1) * PAGE_SIZE)
     now = hub.clock()
+    samples = hub.store.sample(models) if "curve" in listing.columns else {}
     return {
-        "runs": [run_view(model, hub.judge(model), now=now) for model in page.models],
-        "total": page.total,
-        "query": query,
-        "cursor": cursor,
-        "newest_url": _url(query, ""),
-        "older_url": _url(query, page.cursor) if page.cursor else "",
+        "rows": [
+            RunRow(
+                run=run_view(model, hub.judge(model), now=now),
+                model=model,
+                curve=sparkline(model, samples.get(model.id, ())),
+            )
+            for model in models
+        ],
+        "total": total,
+        "listing": listing,
+        "columns": listing.shown,
+        "pages": -(-total // PAGE_SIZE),
+        "first": (listing.page - 1) * PAGE_SIZE + 1,
     }
 
 
-def _url(query: str, cursor: str) -> str:
-    given = {name: value for name, value in (("q", query), ("cursor", cursor)) if value}
-    return f"/?{urlencode(given)}" if given else "/"
+def controls(hub: Hub, listing: Listing) -> dict[str, object]:
+    """The other values of ``runs.html``."""
+    return {"projects": hub.store.projects(), "all_states": STATES, "all_columns": COLUMNS, "listing": listing}
+
+
+def no_runs(listing: Listing) -> RunsPart:
+    """What is shown of a list that cannot be looked for."""
+    return {"rows": [], "total": 0, "listing": listing, "columns": listing.shown, "pages": 0, "first": 1}
+
+
+def query_of(hub: Hub, listing: Listing) -> RunQuery:
+    """What to ask the store for.
+
+    Raises:
+        FilterError: The conditions cannot be read.
+    """
+    return RunQuery(
+        text=listing.text,
+        project=listing.project or None,
+        states=_states(hub, listing) if listing.states else None,
+        conditions=conditions(listing.where),
+        sort=listing.sort,
+        is_descending=listing.is_descending,
+        horizon=horizon(now=hub.clock(), heartbeat_s=hub.heartbeat_s),
+    )
+
+
+def _states(hub: Hub, listing: Listing) -> StateFilter:
+    ids = set()
+    if _HEARD & set(listing.states):
+        heard = hub.store.heard_runs(horizon(now=hub.clock(), heartbeat_s=hub.heartbeat_s))
+        ids = {model.id for model in heard if hub.judge(model).word in listing.states}
+    return StateFilter(words=set(listing.states) - _HEARD, ids=ids)

@@ -10,13 +10,9 @@ from hub_callbacks import wire
 from hub_callbacks.server.dashboard.charts import is_curve
 from hub_callbacks.server.standing import Standing
 from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.runs import SCORES
 
-_SCORES = (  # the first that a run has is its score
-    ("metrics/mAP50-95(B)", "mAP50-95"),
-    ("metrics/mAP50-95(M)", "mask mAP50-95"),
-    ("metrics/mAP50-95(P)", "pose mAP50-95"),
-    ("metrics/accuracy_top1", "top-1 accuracy"),
-)
+_SCORES = tuple(zip(SCORES, ("mAP50-95", "mask mAP50-95", "pose mAP50-95", "top-1 accuracy"), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +39,7 @@ class RunView:
 
     Attributes:
         epoch: Epochs done: the last one with a row, counted from 1 as Ultralytics prints it.
+        left_s: Until the last epoch at the pace of the last ones; None where nobody trains, or knows.
         duration_s: From the start to the end, to now, or to the last sign of life; None before the start.
         trained_from: The weights or the architecture that training started from.
     """
@@ -60,6 +57,7 @@ class RunView:
     project: str
     started_at: float
     age_s: float
+    left_s: float | None
     duration_s: float | None
 
 
@@ -80,6 +78,7 @@ def run_view(model: Model, state: Standing, *, now: float) -> RunView:
         project=model.project,
         started_at=started_at,
         age_s=now - started_at,
+        left_s=_left_s(model, state, now=now),
         duration_s=_duration_s(model, state, now=now),
     )
 
@@ -114,6 +113,13 @@ def _epochs_done(model: Model) -> int:
     done = 0 if model.last_epoch is None else model.last_epoch + 1
     # ultralytics >= 8.4.100 reports its last validation, `final_eval`, as one epoch more
     return min(done, model.epochs) if model.epochs else done
+
+
+def _left_s(model: Model, state: Standing, *, now: float) -> float | None:
+    if state.word != "running" or model.epoch_s is None or model.epochs is None:
+        return None
+    begun_s = min(now - model.last_row_at, model.epoch_s) if model.last_row_at else 0.0
+    return max(0.0, (model.epochs - _epochs_done(model)) * model.epoch_s - begun_s)
 
 
 def _duration_s(model: Model, state: Standing, *, now: float) -> float | None:

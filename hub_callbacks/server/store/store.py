@@ -12,11 +12,12 @@ from hub_callbacks.server.store.database import open_database, sqlite_url
 from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
+from hub_callbacks.server.store.runs import RunStore
 from hub_callbacks.server.store.uploads import UploadStore
 
 
 @dataclass(frozen=True)
-class Store(ModelStore, MetricStore, CheckpointStore, UploadStore, KeyStore):
+class Store(ModelStore, RunStore, MetricStore, CheckpointStore, UploadStore, KeyStore):
     """Everything that the hub keeps but the bytes of files. Any thread may call it; a write is on disk on return."""
 
     def close(self) -> None:
