@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-# `callbacks.base` hangs callbacks on a trainer, `engine.trainer` runs them; `ultralytics.yolo` up to 8.0.135.
+# `callbacks.base` hangs callbacks on a trainer, `engine.trainer` runs them, `engine.model` loads what is trained;
+# `ultralytics.yolo` up to 8.0.135.
 MODULES = (
     "ultralytics.utils.callbacks.base",
     "ultralytics.engine.trainer",
+    "ultralytics.engine.model",
     "ultralytics.yolo.utils.callbacks.base",
     "ultralytics.yolo.engine.trainer",
+    "ultralytics.yolo.engine.model",
 )
 DISABLE = "HUB_CALLBACKS_DISABLE"
 

@@ -5,15 +5,22 @@ The tree::
     HubCallbacksError
     ├── SettingsError            a setting has a value that is not allowed
     ├── IdentifierError          a model identifier is none of the forms that a session takes
+    ├── HubModelError            a model of the hub cannot be loaded or trained
+    │   ├── ModelNotFoundError   the hub has no such model
+    │   ├── AlreadyTrainedError  it is trained, and training it again would overwrite it
+    │   └── DatasetError         its data set cannot be had, or cannot be used here
+    │       └── DatasetNotReadyError the hub is still processing it
     ├── RecordError              a stored record cannot be read back
     ├── OutboxError              the outbox cannot be opened or written
     │   ├── OutboxFullError      a size limit of the outbox or the spool is reached
     │   └── OutboxDamagedError   its file is damaged; it will be set aside when it is opened again
     └── TransportError           a request to the hub failed
         ├── RetryableError       it can heal by itself: try again later
-        │   └── UnreachableError no reply came at all
+        │   ├── UnreachableError no reply came at all
+        │   └── DamagedError     a file did not arrive as the hub has it
         └── PermanentError       it cannot: the hub refused
-            └── UnauthorizedError the hub does not know the key
+            ├── UnauthorizedError the hub does not know the key
+            └── ForbiddenError   it knows the key, but its user may not do this
 """
 
 from __future__ import annotations
@@ -29,6 +36,26 @@ class SettingsError(HubCallbacksError):
 
 class IdentifierError(HubCallbacksError, ValueError):
     """A model identifier is neither a hub URL, a key and an ID, an ID, nor a ``.pt`` or ``.yaml`` file."""
+
+
+class HubModelError(HubCallbacksError, ValueError):
+    """A model of the hub cannot be loaded or trained; the message names the model's page and says what to do."""
+
+
+class ModelNotFoundError(HubModelError):
+    """The hub has no such model, or the key may not see it."""
+
+
+class AlreadyTrainedError(HubModelError):
+    """The model is trained already; training it again would overwrite what it is."""
+
+
+class DatasetError(HubModelError):
+    """A model's data set cannot be had, is not safe to unpack, or holds nothing that Ultralytics could train on."""
+
+
+class DatasetNotReadyError(DatasetError):
+    """The hub is still processing the model's data set, or has none for it."""
 
 
 class RecordError(HubCallbacksError, ValueError):
@@ -67,6 +94,10 @@ class UnreachableError(RetryableError):
     """No reply came: refused, reset, timed out, or the name could not be resolved."""
 
 
+class DamagedError(RetryableError):
+    """A file came whole, but is not what the hub has: its SHA-256 is another one."""
+
+
 class PermanentError(TransportError):
     """The hub refused the request, and will refuse it again.
 
@@ -84,3 +115,10 @@ class UnauthorizedError(PermanentError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=401)
+
+
+class ForbiddenError(PermanentError):
+    """The hub knows the API key, but its user may not do this (403)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=403)

@@ -1,8 +1,9 @@
 """Hangs our functions on every trainer, over all releases of Ultralytics.
 
-Two of its functions are wrapped. ``add_integration_callbacks``, which hangs Ultralytics' own integrations on a trainer,
-hangs ours on too. ``BaseTrainer.train`` tells of the end: the native ``teardown`` event is not called after an error
-before 8.4.180, and never with the error.
+``add_integration_callbacks``, which hangs Ultralytics' own integrations on a trainer, hangs ours on too.
+``BaseTrainer.train`` tells of the end: the native ``teardown`` event is not called after an error before 8.4.180, and
+never with the error. ``BaseTrainer.check_resume`` lets a model of the hub be resumed on another machine, and the model
+class is wrapped by `hub_callbacks.callbacks.model`.
 
 The functions are of the module and stateless: their identity keeps a model that is trained twice from getting them
 twice, and they survive the pickling of callbacks for DDP. Imported when Ultralytics is, before any training: the
@@ -21,6 +22,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hub_callbacks._bootstrap import MODULES, is_disabled
+from hub_callbacks.callbacks import model
+from hub_callbacks.callbacks.model import MARK
 
 if TYPE_CHECKING:
     from hub_callbacks.hookspecs import TrainerView
@@ -28,9 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TRAINER_BY_BASE = dict(zip(MODULES[::2], MODULES[1::2], strict=True))
+_TRAINER_BY_BASE = dict(zip(MODULES[::3], MODULES[1::3], strict=True))
 _BUILT_IN = {base.removesuffix("base") + "hub" for base in _TRAINER_BY_BASE}
-_MARK = "__hub_callbacks__"
 
 # Trainers that plugins were told of, and not yet of their end. The parent of a DDP training also runs `train`, but
 # none of its events; a mark on the trainer would be pickled into its children.
@@ -38,11 +40,14 @@ _begun: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def patch(module: ModuleType) -> None:
-    """Wrap what we need of ``callbacks.base`` or ``engine.trainer``; once, however often it is called."""
+    """Wrap what we need of a module of `MODULES`; once, however often it is called."""
     if module.__name__.endswith(".callbacks.base"):
         _wrap_add(module)
-    else:
+    elif module.__name__.endswith(".trainer"):
         _wrap_train(module.BaseTrainer)
+        _wrap_check_resume(module.BaseTrainer)
+    else:
+        model.patch(_model_class(module))
 
 
 def is_patched(names: Iterable[str]) -> bool:
@@ -57,6 +62,18 @@ def ultralytics_settings() -> Mapping[str, Any]:
         if isinstance(settings, Mapping):
             return settings
     return {}
+
+
+def is_recording() -> bool:
+    """Whether trainings are recorded: our own plugin is loaded, and its setting on."""
+    from hub_callbacks.errors import SettingsError
+    from hub_callbacks.settings import Settings
+
+    plugins = _plugins()
+    try:
+        return plugins is not None and "hub" in plugins.names and Settings.load(ultralytics=ultralytics_settings()).hub
+    except SettingsError:
+        return False  # the plugin itself says so
 
 
 def on_pretrain_routine_start(trainer: TrainerView) -> None:
@@ -102,13 +119,18 @@ _FUNCTIONS = (
 
 
 def _is_wrapped(module: ModuleType | None) -> bool:
-    trainer_class = getattr(module, "BaseTrainer", None)
-    return hasattr(getattr(module, "add_integration_callbacks", getattr(trainer_class, "train", None)), _MARK)
+    trained = getattr(module, "BaseTrainer", None) or _model_class(module)
+    return hasattr(getattr(module, "add_integration_callbacks", getattr(trained, "train", None)), MARK)
+
+
+def _model_class(module: ModuleType | None) -> Any:
+    """The class that ``YOLO`` descends from; up to 8.0.142 that is ``YOLO`` itself."""
+    return getattr(module, "Model", None) or getattr(module, "YOLO", None)
 
 
 def _wrap_add(base: ModuleType) -> None:
     original: Callable[[Any], None] = base.add_integration_callbacks
-    if hasattr(original, _MARK):
+    if hasattr(original, MARK):
         return
 
     @functools.wraps(original)
@@ -117,7 +139,7 @@ def _wrap_add(base: ModuleType) -> None:
         if _is_trainer(instance, base.__name__) and not is_disabled():
             _hang_on(instance)
 
-    setattr(add_integration_callbacks, _MARK, True)
+    setattr(add_integration_callbacks, MARK, True)
     name, package = "add_integration_callbacks", sys.modules[base.__name__.rpartition(".")[0]]
     for module in (base, package):  # the package has re-exported it when Ultralytics was imported before us
         if vars(module).get(name) is original:
@@ -126,21 +148,37 @@ def _wrap_add(base: ModuleType) -> None:
 
 def _wrap_train(trainer_class: type[Any]) -> None:
     original = trainer_class.train
-    if hasattr(original, _MARK):
+    if hasattr(original, MARK):
         return
 
     @functools.wraps(original)
     def train(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            result = original(self, *args, **kwargs)
+            with model.told_to_children(self):
+                result = original(self, *args, **kwargs)
         except BaseException as error:
             _end(self, error)
             raise
         _end(self, None)
         return result
 
-    setattr(train, _MARK, True)
+    setattr(train, MARK, True)
     trainer_class.train = train
+
+
+def _wrap_check_resume(trainer_class: type[Any]) -> None:
+    original = getattr(trainer_class, "check_resume", None)
+    if original is None or hasattr(original, MARK):
+        return
+
+    @functools.wraps(original)
+    def check_resume(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if (start := model.current()) is not None:
+            start.place(self)
+
+    setattr(check_resume, MARK, True)
+    trainer_class.check_resume = check_resume
 
 
 def _is_trainer(instance: object, base_name: str) -> bool:
@@ -165,21 +203,10 @@ def _take_off_built_in(trainer: TrainerView) -> None:
     They stay on a model that Ultralytics itself loaded from the hub. Only now: up to 8.3 it sets ``hub_session`` after
     the trainer is made. The list that is being run through loses entries behind the present one only.
     """
-    if getattr(trainer, "hub_session", None) is not None or not _is_recording():
+    if getattr(trainer, "hub_session", None) is not None or not is_recording():
         return
     for functions in trainer.callbacks.values():
         functions[:] = [function for function in functions if getattr(function, "__module__", "") not in _BUILT_IN]
-
-
-def _is_recording() -> bool:
-    from hub_callbacks.errors import SettingsError
-    from hub_callbacks.settings import Settings
-
-    plugins = _plugins()
-    try:
-        return plugins is not None and "hub" in plugins.names and Settings.load(ultralytics=ultralytics_settings()).hub
-    except SettingsError:
-        return False  # the plugin itself says so
 
 
 def _end(trainer: TrainerView, error: BaseException | None) -> None:

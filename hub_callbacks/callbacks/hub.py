@@ -12,7 +12,6 @@ The functions are stateless and picklable; what is known of a trainer is held we
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import sys
@@ -23,17 +22,15 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from hub_callbacks.callbacks import model, run_file
 from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.callbacks.attach import ultralytics_settings
 from hub_callbacks.callbacks.receipt import show_delivery
 from hub_callbacks.hookspecs import TrainerView, hookimpl
 from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.settings import Settings
-from hub_callbacks.wire import is_id
 
 logger = logging.getLogger("ultralytics")  # where a person looks during a training
-
-RUN_FILE = "hub_callbacks.json"  # in the run's folder: its id, for the day it is resumed
 
 
 @dataclass(slots=True)
@@ -72,12 +69,15 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
     if getattr(trainer, "hub_session", None) is not None:
         logger.info("HUB: Ultralytics' own HUB session is active; hub-callbacks stands aside.")
         return
-    session = HUBTrainingSession(settings=settings)
-    session.start(view.run_started(trainer), run_id=_resumed_id(trainer))
+    start = model.current()
+    session = HUBTrainingSession(settings=start.settings if start else settings)
+    session.start(view.run_started(trainer), run_id=start.run_id if start else run_file.resumed_id(trainer))
     session.start_timers()
     _runs[trainer] = _Run(session)
-    (Path(trainer.save_dir) / RUN_FILE).write_text(json.dumps({"id": session.model_id}), encoding="utf-8")
-    logger.info("HUB: View this run at %s%s", session.model_url, _how_to_sign_in(settings))
+    run_file.write(Path(trainer.save_dir), str(session.model_id))
+    if start:
+        start.put_best(trainer)
+    logger.info("HUB: View this run at %s%s", session.model_url, _how_to_sign_in(session.settings))
 
 
 @hookimpl
@@ -159,19 +159,9 @@ callbacks: dict[str, Callable[..., None]] = {
 def _fill_gaps(trainer: TrainerView, session: HUBTrainingSession) -> None:
     """Record the epochs that results.csv has and we have not: of a damaged outbox, or from before we were there."""
     noted = view.results(trainer)
-    for epoch in sorted(noted.keys() - session.epochs_recorded()):
+    left = noted.keys() - session.epochs_recorded()
+    for epoch in sorted(left & set(range(trainer.epoch + 1))):  # later ones are of before a resumption
         session.record_metrics(epoch, noted[epoch])
-
-
-def _resumed_id(trainer: TrainerView) -> str | None:
-    """The id of the run that this training resumes; None for a new one."""
-    if not getattr(trainer, "resume", False):
-        return None
-    try:
-        run_id = json.loads((Path(trainer.save_dir) / RUN_FILE).read_text(encoding="utf-8"))["id"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return run_id if is_id(str(run_id)) else None
 
 
 def _model_info(trainer: TrainerView) -> dict[str, float]:

@@ -59,5 +59,5 @@ def _attach(module: ModuleType) -> None:
         patch(module)
     except Exception as error:  # noqa: BLE001 - guard: it must never stop Ultralytics from being imported
         _log.warning("hub-callbacks could not attach to %s, and trainings go on without it: %r", module.__name__, error)
-    if is_patched(MODULES[:2]) or is_patched(MODULES[2:]):
+    if is_patched(MODULES[:3]) or is_patched(MODULES[3:]):
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Finder)]

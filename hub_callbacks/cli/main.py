@@ -17,6 +17,7 @@ _COMMANDS = {
     "settings": "settings",
     "status": "runs",
     "sync": "runs",
+    "train": "train",
 }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from hub_callbacks import wire
 from hub_callbacks.errors import IdentifierError
+
+SHUT_DOWN = "https://hub.ultralytics.com"  # Ultralytics HUB, gone since 2026-07-31; scripts still name it
+_FILES = {".pt", ".yaml", ".yml"}
 
 
 class Identifier(NamedTuple):
@@ -16,30 +19,41 @@ class Identifier(NamedTuple):
     api_key: str | None = None
     model_id: str | None = None
     filename: str | None = None
+    web_root: str | None = None
 
 
 def parse(identifier: str, *, web_root: str) -> Identifier:
     """Take an identifier apart.
 
     Args:
-        identifier: ``<web root>/models/ID``, also with ``?api_key=KEY`` (ultralytics 8.3); ``KEY_ID`` or ``ID``
-            (ultralytics 8.0 to 8.2); or the name of a ``.pt`` or ``.yaml`` file.
-        web_root: Root of the hub's pages.
+        identifier: ``<root of a hub's pages>/models/ID``, also with ``?api_key=KEY`` (ultralytics 8.3); ``KEY_ID`` or
+            ``ID`` (ultralytics 8.0 to 8.2); or the name of a ``.pt`` or ``.yaml`` file.
+        web_root: Root of the hub's pages, for the message.
 
     Raises:
         IdentifierError: It has none of these forms.
     """
-    if identifier.startswith(f"{web_root}{wire.page('')}"):
-        url = urlsplit(identifier)
-        model_id = PurePath(url.path).name
-        if wire.is_id(model_id):
-            return Identifier(api_key=parse_qs(url.query).get("api_key", [None])[0], model_id=model_id)
-    if PurePath(identifier).suffix in {".pt", ".yaml"}:
+    found = parse_model(identifier)
+    if found:
+        return found
+    if PurePath(identifier).suffix in _FILES:
         return Identifier(filename=identifier)
-    key, _, model_id = identifier.rpartition("_")
-    if wire.is_id(model_id) and len(key) in {0, wire.KEY_LENGTH}:
-        return Identifier(api_key=key or None, model_id=model_id)
     raise IdentifierError(
         f"The model {identifier!r} is none that a session takes: {web_root}{wire.page('ID')}, KEY_ID, ID,"
         " or the name of a .pt or .yaml file."
     )
+
+
+def parse_model(identifier: str) -> Identifier | None:
+    """The parts of an identifier that names a model of a hub; None for all else, such as a file of that name."""
+    if identifier.startswith(("http://", "https://")):
+        url = urlsplit(identifier)
+        root, models, model_id = url.path.rstrip("/").rpartition(wire.page(""))
+        if not models or not wire.is_id(model_id):
+            return None
+        key = parse_qs(url.query).get("api_key", [None])[0]
+        return Identifier(api_key=key, model_id=model_id, web_root=f"{url.scheme}://{url.netloc}{root}")
+    key, _, model_id = identifier.rpartition("_")
+    if wire.is_id(model_id) and len(key) in {0, wire.KEY_LENGTH} and not Path(identifier).exists():
+        return Identifier(api_key=key or None, model_id=model_id)
+    return None

@@ -46,7 +46,8 @@ class HUBTrainingSession(HubModel):
             clock: The timers' clock, in seconds.
 
         Raises:
-            IdentifierError: The identifier has none of the forms, or the model cannot be trained.
+            IdentifierError: The identifier has none of the forms.
+            HubModelError: There is no such model, or it cannot be trained.
             TransportError: The model cannot be loaded.
         """
         super().__init__(identifier, settings=settings or Settings.load())
@@ -102,7 +103,7 @@ class HUBTrainingSession(HubModel):
             OSError: The courier cannot be started.
         """
         self.model_id = run_id or wire.new_id()
-        hub = Hub(api_url=self.settings.api_url, web_url=self.settings.web_url, api_key=self._api_key)
+        hub = Hub(api_url=self.settings.api_url, web_url=self.settings.web_url, api_key=self.settings.api_key)
         self._recorder = Recorder(self.model_id, self.settings, hub)
         self._recorder.start(record)
         self.alive = True

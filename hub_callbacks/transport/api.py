@@ -65,6 +65,24 @@ class HubApi:
         body = creation(run_id, record)
         return str(self._request("POST", wire.MODELS, read=partial(_text, name="id"), json=body))
 
+    def read(self, model_id: str) -> dict[str, Any]:
+        """The model, as HUB v1 describes it; empty where a hub says so rather than 404."""
+        model: dict[str, Any] = self._request("GET", wire.model(model_id), read=lambda data: dict(data or {}))
+        return model
+
+    def check_own(self, model_id: str) -> None:
+        """Have the hub check that the model may be changed, by a change of nothing.
+
+        Raises:
+            ForbiddenError: It is another's.
+        """
+        self._request("PATCH", wire.model(model_id), json={})
+
+    def checkpoints(self, model_id: str) -> list[wire.Stored]:
+        """The model's published checkpoints, newest first."""
+        stored: list[wire.Stored] = self._request("GET", wire.checkpoints(model_id), read=list)
+        return stored
+
     def put_metrics(self, model_id: str, rows: Sequence[Metrics]) -> None:
         """Insert or replace rows by epoch."""
         body: wire.MetricsBody = {

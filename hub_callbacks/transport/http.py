@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
+from hub_callbacks.errors import ForbiddenError, PermanentError, RetryableError, UnauthorizedError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0  # from the end of the request to the end of the reply, by `timeouts`
@@ -33,6 +33,7 @@ def request(
         UnreachableError: No reply came.
         RetryableError: 408, 425, 429, 5xx, a redirect, or a 2xx that is not the hub's JSON.
         UnauthorizedError: 401.
+        ForbiddenError: 403.
         PermanentError: Any other 4xx.
     """
     reply = send(session, method, url, **kwargs)
@@ -43,19 +44,30 @@ def request(
 def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> requests.Response:
     """Send one request; the reply, which is a 2xx.
 
-    Redirects are not followed: ``requests`` turns a redirected POST into a GET.
+    Redirects are not followed, unless the caller says so: ``requests`` turns a redirected POST into a GET.
 
     Raises:
         TransportError: As for `request`, but for a 2xx.
     """
-    kwargs.setdefault("timeout", (CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
-    try:
-        reply = session.request(method, url, allow_redirects=False, **kwargs)
-    except (requests.RequestException, OSError) as error:
-        raise UnreachableError(f"The hub at {url} gave no reply: {_cause(error)}.") from error
+    options = {"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S), "allow_redirects": False, **kwargs}
+    with answered_by(url):
+        reply = session.request(method, url, **options)
     if not reply.ok or reply.is_redirect:
         raise _refusal(reply)
     return reply
+
+
+@contextmanager
+def answered_by(url: str) -> Iterator[None]:
+    """Ask, or read what comes.
+
+    Raises:
+        UnreachableError: The line broke.
+    """
+    try:
+        yield
+    except (requests.RequestException, OSError) as error:
+        raise UnreachableError(f"The hub at {_without_query(url)} gave no reply: {_cause(error)}.") from error
 
 
 @contextmanager
@@ -69,19 +81,26 @@ def expected_of(reply: requests.Response) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError) as error:
         raise RetryableError(
-            f"{reply.url} answered {reply.status_code}, but not as a hub does. Is something in between?"
+            f"{_without_query(reply.url)} answered {reply.status_code}, but not as a hub does. Is something in between?"
         ) from error
 
 
 def _refusal(reply: requests.Response) -> RetryableError | PermanentError:
-    message = f"{reply.request.method} {reply.url} answered {reply.status_code}: {_message(reply)}"
+    message = f"{reply.request.method} {_without_query(reply.url)} answered {reply.status_code}: {_message(reply)}"
     if reply.is_redirect:
         return RetryableError(f"{message} Set api_url to where it leads: {reply.headers['location']!r}.")
     if reply.status_code in _RETRYABLE or reply.status_code >= requests.codes.server_error:
         return RetryableError(message, retry_after_s=_retry_after_s(reply))
     if reply.status_code == requests.codes.unauthorized:
         return UnauthorizedError(message)
+    if reply.status_code == requests.codes.forbidden:
+        return ForbiddenError(message)
     return PermanentError(message, status=reply.status_code)
+
+
+def _without_query(url: str) -> str:
+    """The URL as it may be shown: a token may stand in its query."""
+    return url.partition("?")[0]
 
 
 def _message(reply: requests.Response) -> str:

@@ -176,6 +176,13 @@ class Machine:
         """The processes that work on this machine's data folder."""
         return [process for process in psutil.process_iter() if _data_dir(process) == str(self.data_dir)]
 
+    def stop(self) -> None:
+        """End what works on this machine's data folder: the courier and the local hub."""
+        left = self.processes()
+        for process in left:
+            process.terminate()
+        psutil.wait_procs(left, timeout=10)
+
     def _hub(self) -> wire.LocalHub:
         hub = wire.LocalHub.read(self.data_dir)
         assert hub is not None
@@ -200,7 +207,7 @@ def machine(tmp_path: Path, data: Path) -> Iterator[Machine]:
     """A machine with this project installed as it is here."""
     machine = Machine(folder=tmp_path, data=data)
     yield machine
-    _stop(machine)
+    machine.stop()
 
 
 @pytest.fixture
@@ -209,11 +216,4 @@ def fresh_machine(tmp_path: Path, data: Path, create_environment: CreateEnvironm
     environment = create_environment(tmp_path / "environment")
     machine = Machine(folder=tmp_path, data=data, python=environment.bin / "python")
     yield machine
-    _stop(machine)
-
-
-def _stop(machine: Machine) -> None:
-    left = machine.processes()
-    for process in left:
-        process.terminate()  # the courier and the local hub
-    psutil.wait_procs(left, timeout=10)
+    machine.stop()

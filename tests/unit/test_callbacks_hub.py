@@ -10,6 +10,7 @@ import pytest
 
 from hub_callbacks.callbacks import hub
 from hub_callbacks.callbacks import trainer as view
+from hub_callbacks.callbacks.run_file import RUN_FILE
 from hub_callbacks.outbox import Item, Outbox, OutboxFolder, RunStatus
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.settings import Settings
@@ -115,7 +116,7 @@ def test_flag_off_leaves_no_trace(
     monkeypatch.setenv("HUB_CALLBACKS_DATA_DIR", str(tmp_path / "other"))
     trainer.train()
     assert not (tmp_path / "other").exists()
-    assert not (trainer.save_dir / hub.RUN_FILE).exists()
+    assert not (trainer.save_dir / RUN_FILE).exists()
     assert caplog.text == ""
 
 
@@ -212,10 +213,10 @@ def test_training_in_the_same_folder_without_resume_is_another_run(trainer: Stub
 
 @pytest.mark.parametrize("text", ["", "{}", '{"id": "short"}', "[1]"])
 def test_broken_run_file_begins_a_new_run(trainer: StubTrainer, outbox: Outbox, text: str) -> None:
-    (trainer.save_dir / hub.RUN_FILE).write_text(text)
+    (trainer.save_dir / RUN_FILE).write_text(text)
     trainer.resume = True
     trainer.train()
-    assert json.loads((trainer.save_dir / hub.RUN_FILE).read_text())["id"] == only_run(outbox).id
+    assert json.loads((trainer.save_dir / RUN_FILE).read_text())["id"] == only_run(outbox).id
 
 
 def test_periodic_checkpoint_goes_by_its_timer(

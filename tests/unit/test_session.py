@@ -12,7 +12,9 @@ from filelock import FileLock, Timeout
 
 from hub_callbacks import wire
 from hub_callbacks.errors import (
+    DatasetNotReadyError,
     HubCallbacksError,
+    HubModelError,
     IdentifierError,
     OutboxDamagedError,
     OutboxError,
@@ -23,7 +25,7 @@ from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.records import Metrics, RunStarted
 from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.session.identifier import Identifier, parse
-from hub_callbacks.session.plan import plan
+from hub_callbacks.session.plan import Plan, plan
 from hub_callbacks.session.retrying import call_retrying
 from hub_callbacks.settings import Settings
 
@@ -75,9 +77,10 @@ def weights(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("identifier", "found"),
     [
-        (f"{WEB}/models/{ID}", Identifier(model_id=ID)),
-        (f"{WEB}/models/{ID}/", Identifier(model_id=ID)),
-        (f"{WEB}/models/{ID}?api_key={KEY}", Identifier(api_key=KEY, model_id=ID)),
+        (f"{WEB}/models/{ID}", Identifier(model_id=ID, web_root=WEB)),
+        (f"{WEB}/models/{ID}/", Identifier(model_id=ID, web_root=WEB)),
+        (f"{WEB}/models/{ID}?api_key={KEY}", Identifier(api_key=KEY, model_id=ID, web_root=WEB)),
+        (f"http://h:1/sub/models/{ID}", Identifier(model_id=ID, web_root="http://h:1/sub")),
         (f"{KEY}_{ID}", Identifier(api_key=KEY, model_id=ID)),
         (ID, Identifier(model_id=ID)),
         ("yolo11n.pt", Identifier(filename="yolo11n.pt")),
@@ -89,7 +92,8 @@ def test_identifier_is_taken_in_every_form(identifier: str, found: Identifier) -
 
 
 @pytest.mark.parametrize(
-    "identifier", ["", "yolo11n", f"https://else.example/models/{ID}", f"k_{ID}", f"{WEB}/models/x"]
+    "identifier",
+    ["", "yolo11n", f"grpc://else.example/models/{ID}", f"k_{ID}", f"{WEB}/models/x", f"{WEB}/v2/models/x"],
 )
 def test_other_identifiers_are_refused_with_the_forms(identifier: str) -> None:
     with pytest.raises(IdentifierError, match="KEY_ID"):
@@ -265,47 +269,53 @@ def test_given_id_continues_that_run(settings: Settings, outbox: Outbox) -> None
     assert [run.id for run in outbox.runs.list()] == [ID]
 
 
-class Model:
-    """A ``hub_sdk.Models`` with its data read, as far as `plan` asks it."""
-
-    def __init__(self, **data: Any) -> None:
-        self.data = data
-
-    def is_trained(self) -> bool:
-        return self.data.get("status") == "trained"
-
-    def is_resumable(self) -> bool:
-        return bool(self.data.get("has_last_weights"))
-
-    def is_pretrained(self) -> bool:
-        return bool(self.data.get("is_pretrained"))
-
-    def get_dataset_url(self) -> Any:
-        return self.data.get("data")
-
-    def get_architecture(self) -> Any:
-        return self.data.get("cfg")
-
-    def get_weights_url(self, weight: str) -> Any:
-        return self.data.get("resume" if weight == "last" else "weights")
+BASE = {"data": "d.zip", "train_args": {"batch": 8, "epochs": 2.0, "device": None, "cache": False, "data": "d.zip"}}
+ARGUMENTS = {"batch": 8, "epochs": 2, "cache": False, "data": "d.zip"}
 
 
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        ({"status": "trained", "weights": "b.pt"}, ("b.pt", None)),
-        ({"has_last_weights": True, "resume": "l.pt", "data": "d.zip"}, ("l.pt", {"data": "d.zip", "resume": True})),
-        ({"is_pretrained": True, "weights": "w.pt", "train_args": {"data": "d.zip"}}, ("w.pt", {"data": "d.zip"})),
-        ({"cfg": "n.yaml", "train_args": {"data": "d.zip", "epochs": 2}}, ("n.yaml", {"data": "d.zip", "epochs": 2})),
+        ({"status": "trained", "weights": "b.pt"}, Plan("trained", "b.pt", None)),
+        (
+            {"has_last_weights": True, "resume": "l.pt", "data": "d.zip"},
+            Plan("resumable", "l.pt", {"data": "d.zip", "resume": True}),
+        ),
+        ({**BASE, "is_pretrained": True, "weights": "w.pt", "cfg": "n.yaml"}, Plan("new", "w.pt", ARGUMENTS)),
+        ({**BASE, "cfg": "n.yaml"}, Plan("new", "n.yaml", ARGUMENTS)),
+        (
+            {"cfg": "n.yaml", "data": "d.zip", "batch_size": 4, "imgsz": 320, "owner": "x"},
+            Plan("new", "n.yaml", {"batch": 4, "imgsz": 320, "data": "d.zip"}),
+        ),
     ],
 )
-def test_plan_follows_the_models_state(data: dict[str, Any], found: tuple[str, Any]) -> None:
-    assert plan(Model(**data), page=WEB) == found
+def test_plan_follows_the_models_state(data: dict[str, Any], found: Plan) -> None:
+    assert plan(data, page=WEB) == found
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("yolov5n.pt", "yolov5nu.pt"),
+        ("yolov5x6.pt", "yolov5x6u.pt"),
+        ("yolov3-tiny.pt", "yolov3-tinyu.pt"),
+        ("yolov5nu.pt", "yolov5nu.pt"),
+        ("yolov8n.pt", "yolov8n.pt"),
+        ("my/yolov3.pt", "my/yolov3u.pt"),
+    ],
+)
+def test_yolov5_weights_have_their_newer_name(old: str, new: str) -> None:
+    assert plan({**BASE, "is_pretrained": True, "weights": old}, page=WEB).model_file == new
 
 
 def test_plan_refuses_a_model_whose_data_set_is_not_ready() -> None:
-    with pytest.raises(IdentifierError, match="not ready"):
-        plan(Model(cfg="n.yaml", train_args={}), page=WEB)
+    with pytest.raises(DatasetNotReadyError, match="Try again in a minute"):
+        plan({"cfg": "n.yaml", "train_args": {}}, page=WEB)
+
+
+def test_plan_refuses_a_model_with_nothing_to_start_from() -> None:
+    with pytest.raises(HubModelError, match="nothing to start"):
+        plan(BASE, page=WEB)
 
 
 def test_request_queue_calls_again_until_there_is_a_reply(session: HUBTrainingSession) -> None:
