@@ -77,8 +77,8 @@ def is_best(trainer: TrainerView) -> bool:
 
 def plain(values: Mapping[str, Any]) -> dict[str, float]:
     """The values that are one number each (Python's, NumPy's, torch's) as floats; the others are left out."""
-    floats = {str(name): _number(value) for name, value in values.items()}
-    return {name: value for name, value in floats.items() if value is not None}
+    numbers = ((name, value if type(value) is float else _number(value)) for name, value in values.items())
+    return {str(name): number for name, number in numbers if number is not None}
 
 
 def _number(value: Any) -> float | None:

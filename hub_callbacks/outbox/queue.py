@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from hub_callbacks.outbox.rows import Hub, Item
 from hub_callbacks.outbox.schema import Database
-from hub_callbacks.records import Checkpoint, Metrics, Record, from_json, to_json
+from hub_callbacks.records import Checkpoint, Metrics, Record, from_json, metrics_json, to_json
 
 # No pause is longer: a time further ahead was written before the clock was set back, and is over.
 HORIZON_S = 900.0
@@ -42,6 +42,19 @@ class Queue:
         size_bytes = record.size_bytes if isinstance(record, Checkpoint) else 0
         self._database.execute(self._PUT, (run_id, record.kind, epoch, to_json(record), file, size_bytes, due_at))
 
+    def put_row(self, run_id: str, epoch: int, row: str, *, recorded_at: float, due_at: float) -> None:
+        """Queue an epoch's row that is JSON text already: as `put` queues `Metrics`, but faster.
+
+        Args:
+            run_id: The run that says it.
+            epoch: 0-based.
+            row: Metric name to value.
+            recorded_at: Unix time.
+            due_at: Unix time from which it may be delivered, at most `HORIZON_S` ahead.
+        """
+        body = metrics_json(epoch, row, recorded_at)
+        self._database.execute(self._PUT, (run_id, Metrics.kind, epoch, body, "", 0, due_at))
+
     def make_due(self, run_id: str, now: float) -> None:
         """Let everything of the run that was never tried be delivered from now on."""
         self._database.execute(self._MAKE_DUE, (now, run_id, now))
@@ -59,8 +72,8 @@ class Queue:
         return [row["file"] for row in rows]
 
     _PERIODIC = """
-        SELECT id, file FROM items WHERE kind = 'checkpoint' AND state = 'queued' AND leased_until <= ?
-        AND NOT json_extract(body, '$.is_final') ORDER BY id LIMIT 1
+        SELECT id, file FROM items INDEXED BY items_queued WHERE kind = 'checkpoint' AND state = 'queued'
+        AND leased_until <= ? AND NOT json_extract(body, '$.is_final') ORDER BY id LIMIT 1
     """
     _DROP = """
         INSERT INTO items (run_id, kind, epoch, body, size_bytes, due_at, state, reason)
@@ -82,13 +95,16 @@ class Queue:
     _LEASABLE = """
         SELECT items.id, run_id, remote_id, kind, body, file, attempts, upload_url,
             api_url, web_url, api_key, paused, retry_at, trouble
-        FROM items JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
+        FROM items INDEXED BY items_queued JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
         WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
             AND (due_at <= :now OR due_at > :horizon) AND (retry_at <= :now OR retry_at > :horizon)
             AND (kind = 'run_started' OR remote_id IS NOT NULL) AND (kind = 'checkpoint') = :files
         ORDER BY items.id LIMIT :limit
     """
-    _LEASE = "UPDATE items SET attempts = attempts + 1, leased_until = ? WHERE id = ?"
+    _LEASE = """
+        UPDATE items SET attempts = attempts + 1, leased_until = ?
+        WHERE id = ? AND state = 'queued' AND leased_until <= ?
+    """
 
     def lease(self, *, files: bool, limit: int, now: float, lease_s: float) -> list[Item]:
         """Take items that are due, oldest first, for a time in which no one else gets them.
@@ -100,12 +116,12 @@ class Queue:
             lease_s: Seconds after which an item that was neither acknowledged, retried nor buried is due again.
         """
         values = {"now": now, "horizon": now + HORIZON_S, "files": files, "limit": limit}
-        if not self._database.rows(self._LEASABLE, values):  # looking takes no write lock
+        rows = self._database.rows(self._LEASABLE, values)  # looking takes no write lock
+        if not rows:
             return []
         with self._database.transaction():
-            rows = self._database.rows(self._LEASABLE, values)
-            self._database.executemany(self._LEASE, [(now + lease_s, row["id"]) for row in rows])
-        return [_item(row) for row in rows]
+            leased = [row for row in rows if self._database.execute(self._LEASE, (now + lease_s, row["id"], now))]
+        return [_item(row) for row in leased]
 
     _NOTE_SENT = "UPDATE items SET sent_bytes = ? WHERE id = ?"
     _RETRY = (

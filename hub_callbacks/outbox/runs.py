@@ -99,7 +99,9 @@ class Runs:
         """Every run, or those in one state; newest first."""
         return [self._status(row) for row in self._database.rows(self._LIST, (state,))]
 
-    _COUNTS = """
+    # In two halves, for each has an index of its own.
+    _OF_RUN = "(run_id = :run AND state = 'queued' OR run_id = :run AND state != 'queued')"
+    _COUNTS = f"""
         SELECT
             count(DISTINCT iif(kind = 'metrics', epoch, NULL)) AS epochs_recorded,
             count(DISTINCT iif(kind = 'metrics' AND state != 'acked', epoch, NULL)) AS epochs_open,
@@ -109,9 +111,9 @@ class Runs:
             total(state = 'queued') AS pending,
             total(CASE WHEN kind = 'checkpoint' AND state = 'acked' THEN json_extract(body, '$.is_final') END)
                 AS finals_acknowledged
-        FROM items WHERE run_id = ?
-    """
-    _LOST = "SELECT kind, reason FROM items WHERE run_id = ? AND state = ? ORDER BY id"
+        FROM items WHERE {_OF_RUN}
+    """  # noqa: S608 - our own constant
+    _LOST = "SELECT kind, reason FROM items WHERE run_id = ? AND state = ? AND state != 'queued' ORDER BY id"
 
     def _status(self, row: sqlite3.Row) -> RunStatus:
         columns: dict[str, Any] = {key: row[key] for key in _COLUMNS}
@@ -127,14 +129,14 @@ class Runs:
             **counts,
         )
 
-    _EPOCHS = "SELECT DISTINCT epoch FROM items WHERE run_id = ? AND kind = 'metrics'"
+    _EPOCHS = f"SELECT DISTINCT epoch FROM items WHERE {_OF_RUN} AND kind = 'metrics'"  # noqa: S608 - our own constant
 
     def epochs(self, run_id: str) -> set[int]:
         """The epochs of a run that have a row here, delivered or not; 0-based."""
-        return {row["epoch"] for row in self._database.rows(self._EPOCHS, (run_id,))}
+        return {row["epoch"] for row in self._database.rows(self._EPOCHS, {"run": run_id})}
 
     def _counts(self, run_id: str) -> sqlite3.Row:
-        return self._database.rows(self._COUNTS, (run_id,))[0]
+        return self._database.rows(self._COUNTS, {"run": run_id})[0]
 
     def _lost(self, run_id: str, state: str) -> tuple[tuple[str, str], ...]:
         return tuple((row["kind"], row["reason"]) for row in self._database.rows(self._LOST, (run_id, state)))

@@ -55,6 +55,12 @@ class Recorder:
         """Queue a record, with the name of its copy in the spool."""
         self._insist(lambda: self._outbox.queue.put(self._run_id, record, due_at=due_at, file=file))
 
+    def put_row(self, epoch: int, row: str, *, recorded_at: float, due_at: float) -> None:
+        """Queue an epoch's row that is JSON text already."""
+        self._insist(
+            lambda: self._outbox.queue.put_row(self._run_id, epoch, row, recorded_at=recorded_at, due_at=due_at)
+        )
+
     def put_checkpoint(self, record: Checkpoint, source: Path) -> None:
         """Copy a checkpoint and queue it; a periodic one supersedes older ones that are not on their way.
 

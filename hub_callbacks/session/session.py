@@ -11,7 +11,7 @@ from typing import Any
 from hub_callbacks import wire
 from hub_callbacks.errors import HubCallbacksError, OutboxError
 from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
-from hub_callbacks.records import Checkpoint, End, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.records import Checkpoint, End, RunFinished, RunStarted, Summary
 from hub_callbacks.session.hub_model import HubModel
 from hub_callbacks.session.recorder import Recorder, checkpoint_file
 from hub_callbacks.settings import Settings
@@ -119,17 +119,22 @@ class HUBTrainingSession(HubModel):
         Raises:
             OutboxError: The outbox could not take it; it is tried again with the next row.
         """
-        self.metrics_queue[epoch] = json.dumps(values)
+        row = self.metrics_queue[epoch] = json.dumps(values)
+        is_due = self._is_due("metrics")
+        wait_s = 0.0 if is_due else min(self.rate_limits["metrics"], HORIZON_S)
         try:
-            self._put_row(epoch, values)
+            self._put_row(epoch, row, wait_s=wait_s)
         except OutboxError:
-            self.metrics_upload_failed_queue[epoch] = self.metrics_queue[epoch]
+            self.metrics_upload_failed_queue[epoch] = row
             raise
         for failed in list(self.metrics_upload_failed_queue):
-            self._put_row(failed, json.loads(self.metrics_upload_failed_queue[failed]))
+            self._put_row(failed, self.metrics_upload_failed_queue[failed], wait_s=wait_s)
             del self.metrics_upload_failed_queue[failed]
-        if self._is_due("metrics"):
-            self.upload_metrics()
+        if is_due:
+            if (
+                len(self.metrics_queue) > 1
+            ):  # this row is due by itself: a second commit is spared where epochs are long
+                self.upload_metrics()
             self.timers["metrics"] = self._clock()
             self.metrics_queue = {}
 
@@ -214,10 +219,9 @@ class HUBTrainingSession(HubModel):
             raise HubCallbacksError("This session has no run yet: call create_model or start first.")
         return self._recorder
 
-    def _put_row(self, epoch: int, values: Mapping[str, float]) -> None:
+    def _put_row(self, epoch: int, row: str, *, wait_s: float) -> None:
         now = time.time()
-        record = Metrics(epoch=epoch, values=values, recorded_at=now)
-        self._run.put(record, due_at=now + min(self.rate_limits["metrics"], HORIZON_S))
+        self._run.put_row(epoch, row, recorded_at=now, due_at=now + wait_s)
 
     def _is_due(self, name: str) -> bool:
         now = self._clock()

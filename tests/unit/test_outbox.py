@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +14,8 @@ import pytest
 from hub_callbacks.errors import OutboxDamagedError, OutboxError
 from hub_callbacks.outbox import Hub, Item, Outbox, OutboxFolder
 from hub_callbacks.outbox.filesystem import is_on_network
-from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted
+from hub_callbacks.outbox.schema import MIGRATIONS
+from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, to_json
 
 RUN = "r" * 20
 STARTED = RunStarted(name="train", epochs=3, started_at=0.0)
@@ -260,3 +265,54 @@ def test_network_file_systems_are_told_by_the_mount_table(tmp_path: Path, folder
 
 def test_without_a_mount_table_nothing_is_a_network(tmp_path: Path) -> None:
     assert not is_on_network(Path("/mnt"), mounts=tmp_path / "missing")
+
+
+def test_outbox_of_version_2_is_brought_up_to_date_with_its_items(folder: OutboxFolder) -> None:
+    folder.path.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(folder.database)) as old, old:
+        for statement in itertools.chain(*MIGRATIONS[:2]):
+            old.execute(statement)
+        old.execute("INSERT INTO hubs (id, api_url, web_url, api_key) VALUES (1, '', '', '')")
+        old.execute("INSERT INTO runs VALUES (?, 1, ?, 'train', 'running', 3, 300, NULL, 0, '')", (RUN, RUN))
+        values = [(4, RUN, to_json(metrics(0)), "queued"), (9, RUN, "", "acked")]
+        put = "INSERT INTO items (id, run_id, kind, epoch, body, state, due_at) VALUES (?, ?, 'metrics', 0, ?, ?, 0)"
+        old.executemany(put, values)
+        old.execute("PRAGMA user_version = 2")
+    outbox = Outbox(folder)
+    outbox.queue.put(RUN, metrics(1), due_at=0)
+    assert [(item.id, item.record) for item in lease(outbox)] == [(4, metrics(0)), (10, metrics(1))]
+    assert outbox.runs.list()[0].epochs_recorded == 2
+    outbox.close()
+
+
+def test_row_is_the_record_that_it_says(created: Outbox) -> None:
+    created.queue.put_row(RUN, 7, json.dumps({"loss": 1.0}), recorded_at=0.0, due_at=0)
+    assert [item.record for item in lease(created)] == [metrics(7)]
+
+
+def test_row_writes_two_pages(created: Outbox) -> None:
+    wal = created.folder.database.with_name("outbox.db-wal")
+    created.queue.put_row(RUN, 0, "{}", recorded_at=0.0, due_at=0)
+    before = wal.stat().st_size
+    created.queue.put_row(RUN, 1, "{}", recorded_at=0.0, due_at=0)
+    assert wal.stat().st_size - before == 2 * (24 + 4096)
+
+
+def test_trainer_does_not_begin_the_wal_anew_after_a_checkpoint(created: Outbox, folder: OutboxFolder) -> None:
+    """Who begins it syncs its header (bytes 12 to 16 count how often: sqlite.org/fileformat2.html, 4.1)."""
+    courier = Outbox(folder)
+    created.queue.put(RUN, metrics(0), due_at=0)
+    courier.checkpoint()
+    header = folder.database.with_name("outbox.db-wal").read_bytes()[:32]
+    created.queue.put(RUN, metrics(1), due_at=0)
+    assert folder.database.with_name("outbox.db-wal").read_bytes()[:32] == header
+    courier.close()
+
+
+def test_checkpoint_leaves_an_outbox_alone_that_nobody_has_written_to(created: Outbox, folder: OutboxFolder) -> None:
+    courier = Outbox(folder)
+    courier.checkpoint()
+    before = folder.database.with_name("outbox.db-wal").read_bytes()
+    courier.checkpoint()
+    assert folder.database.with_name("outbox.db-wal").read_bytes() == before
+    courier.close()
