@@ -11,7 +11,7 @@ from hub_callbacks import __version__
 from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.failures import show_failures
-from hub_callbacks.server.dashboard.pages import router as dashboard
+from hub_callbacks.server.dashboard.router import page_router
 from hub_callbacks.server.failures import add_handlers
 from hub_callbacks.server.guard import STALL_S, Activity, Guard
 from hub_callbacks.server.incoming import Incoming
@@ -58,7 +58,7 @@ def create_app(
         store=store, blobs=blobs, signer=signer, clock=clock, heartbeat_s=heartbeat_s, incoming=Incoming()
     )
     app.include_router(api_router())
-    app.include_router(dashboard)
+    app.include_router(page_router())
     add_handlers(app)
     show_failures(app)
     app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=stall_s)

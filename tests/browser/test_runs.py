@@ -18,7 +18,7 @@ def test_runs_show_how_each_stands(page: Page, trainer: Trainer) -> None:
     page.goto("/?q=first")
     row = page.get_by_role("row", name="first")
     expect(row.get_by_role("cell")).to_have_text(
-        ["", "first", "running", re.compile(r"2\s*/4"), "0.2500", "", "yolo11n.pt", "coco8.yaml", "just now", "0 s"]
+        ["first", "running", re.compile(r"2\s*/4"), "0.2500", "", "yolo11n.pt", "coco8.yaml", "just now", "0 s"]
     )
     expect(row.locator("time")).to_have_attribute("title", re.compile(r"\d:\d\d"))
 
@@ -118,21 +118,6 @@ def test_columns_are_chosen_and_kept(page: Page, trainer: Trainer) -> None:
         expect(page.get_by_role("columnheader", name="Model")).to_have_count(0)
         expect(page.get_by_role("row", name="with-columns")).to_contain_text("1280")
         page.goto("/?q=with-columns")
-
-
-def test_selection_outlasts_a_turn_of_the_page(page: Page, trainer: Trainer) -> None:
-    for number in range(51):
-        trainer.start(f"picked-{number:02}")
-    page.goto("/?q=picked")
-    page.get_by_role("checkbox", name="Select picked-50").check()
-    expect(page.get_by_text("1 selected")).to_be_visible()
-    expect(page.get_by_role("button", name="Compare")).to_be_disabled()
-    page.get_by_role("link", name="Next").click()
-    page.get_by_role("checkbox", name="Select picked-00").check()
-    expect(page.get_by_text("2 selected")).to_be_visible()
-    expect(page.get_by_role("button", name="Compare")).to_be_enabled()
-    page.get_by_role("button", name="Clear").click()
-    expect(page.get_by_role("checkbox", name="Select picked-00")).not_to_be_checked()
 
 
 def test_runs_show_the_curve_of_the_score(page: Page, trainer: Trainer) -> None:

@@ -9,6 +9,9 @@ from hub_callbacks.records import finite
 from hub_callbacks.server.dashboard.charts import is_curve
 from hub_callbacks.server.store.rows import MetricsRow
 
+PAUSE_S = 2.0  # between two looks at what is going on
+IDLE_PAUSE_S = 10.0  # when nothing is
+
 
 class Columns(TypedDict):
     """Rows by column: a word such as ``"NaN"`` where a value is not finite, None where it was not measured."""

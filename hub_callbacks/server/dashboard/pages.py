@@ -1,47 +1,47 @@
-"""The routes that browsers use: the runs, one run, signing in and out, and the files that pages load."""
+"""The routes that browsers use: the runs, signing in and out, and the files that pages load."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from hub_callbacks import wire
 from hub_callbacks.server import auth
 from hub_callbacks.server.auth import PageViewer, Viewer
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.filters import FilterError
 from hub_callbacks.server.dashboard.listing import ThisListing, columns_cookie, packed
-from hub_callbacks.server.dashboard.live import columns
-from hub_callbacks.server.dashboard.render import Renderer, live_reply, renderer
-from hub_callbacks.server.dashboard.run_page import live_part, still_part, stop_path
+from hub_callbacks.server.dashboard.live import IDLE_PAUSE_S, PAUSE_S
+from hub_callbacks.server.dashboard.render import ThisRenderer, live_reply, root_url
 from hub_callbacks.server.dashboard.runs_page import controls, no_runs, runs_part
-from hub_callbacks.server.stopping import ask_to_stop
 from hub_callbacks.server.store.rows import Caller
 
-_PAUSE_S = 2.0  # between two looks at what is going on
-_IDLE_PAUSE_S = 10.0  # when nothing is
 _ONE_YEAR_S = 31_536_000
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-ThisRenderer = Annotated[Renderer, Depends(renderer)]
 Next = Annotated[str, Query(alias="next")]
 Session = Annotated[Caller | None, Depends(auth.current_session)]
 
 
 @router.get("/")
-def runs(hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request, listing: ThisListing) -> Response:
+def runs(
+    hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request, listing: ThisListing, deleted: str = ""
+) -> Response:
     """The page with the runs that are looked for."""
     problem = ""
     try:
         values = runs_part(hub, listing)
     except FilterError as error:
         problem, values = str(error), no_runs(listing)
-    root_url = str(request.base_url).rstrip("/")
-    shown = {**values, **controls(hub, listing), "problem": problem, "root_url": root_url}
+    shown = {
+        **values,
+        **controls(hub, listing),
+        "problem": problem,
+        "deleted": deleted and hub.store.deleted_run(deleted),
+        "root_url": root_url(request),
+    }
     page = render.page("runs.html", status=422 if problem else 200, caller=caller, **shown)
     if listing.are_columns_given:
         auth.keep(request, page, columns_cookie(hub), packed(listing))
@@ -57,54 +57,11 @@ def runs_live(
         values = runs_part(hub, listing)
     except FilterError as error:
         raise HTTPException(422, str(error)) from error
-    html = render.text("runs_live.html", root_url=str(request.base_url).rstrip("/"), **values)
+    html = render.text("runs_live.html", root_url=root_url(request), **values)
     new_mark = hashlib.sha256(html.encode()).hexdigest()[:16]
     is_live = not values["rows"] or any(row.run.state.word == "running" for row in values["rows"])
-    pause_s = _PAUSE_S if is_live else _IDLE_PAUSE_S
+    pause_s = PAUSE_S if is_live else IDLE_PAUSE_S
     return live_reply(html=None if new_mark == mark else html, mark=new_mark, pause_s=pause_s)
-
-
-@router.get("/models/{model_id}")
-def run(model_id: str, hub: ThisHub, caller: PageViewer, render: ThisRenderer) -> HTMLResponse:
-    """The page of one run."""
-    model = hub.store.get_model(model_id)
-    if model is None:
-        text = f"There is no run with the ID {model_id!r} on this hub. It may have been deleted, or not have arrived."
-        return render.error(404, "This run is not here", text, caller=caller)
-    rows = hub.store.metrics(model_id)
-    values = {**live_part(hub, model, rows, caller), **still_part(model, rows), "live_url": f"/live/models/{model_id}"}
-    return render.page("run.html", caller=caller, **values)
-
-
-@router.get("/live/models/{model_id}")
-def run_live(
-    model_id: str, hub: ThisHub, caller: Viewer, render: ThisRenderer, since: Annotated[int, Query(ge=0)] = 0
-) -> JSONResponse:
-    """The part of that page that changes, and the rows from the epoch ``since`` on."""
-    model = hub.store.get_model(model_id)
-    if model is None:
-        return JSONResponse({"message": "The run is gone."}, status_code=404)
-    rows = hub.store.metrics(model_id)
-    values = live_part(hub, model, rows, caller)
-    new = columns([row for row in rows if row.epoch >= since])
-    state = values["run"].state
-    return live_reply(
-        html={"top": render.text("run_top.html", **values), "numbers": render.text("run_numbers.html", **values)},
-        rows=new,
-        received=len(rows),
-        is_live=state.is_live,
-        pause_s=_PAUSE_S if state.word in {"running", "stalled"} else _IDLE_PAUSE_S,
-    )
-
-
-@router.post(stop_path("{model_id}"))
-def stop(model_id: str, hub: ThisHub, caller: PageViewer, request: Request) -> Response:
-    """Ask the run to stop, and back to its page, which says what came of it."""
-    if auth.is_same_origin(request):
-        auth.check_owner(caller, hub.store.owner_of(model_id))
-        with contextlib.suppress(HTTPException):  # it has ended meanwhile: the page shows that
-            ask_to_stop(hub, model_id, caller)
-    return RedirectResponse(wire.page(model_id), status_code=303)
 
 
 @router.get(auth.LOGIN)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -59,6 +60,14 @@ class Renderer:
 def renderer() -> Renderer:
     """The one renderer of this process: templates and assets are part of the package and never change."""
     return Renderer()
+
+
+ThisRenderer = Annotated[Renderer, Depends(renderer)]
+
+
+def root_url(request: Request) -> str:
+    """The hub's address as the browser knows it, without a slash at its end."""
+    return str(request.base_url).rstrip("/")
 
 
 def live_reply(**values: Any) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub_callbacks import wire
@@ -13,6 +13,7 @@ from hub_callbacks.server.dashboard.charts import charts
 from hub_callbacks.server.dashboard.views import facts, numbers, run_view
 from hub_callbacks.server.files import file_path
 from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
+from hub_callbacks.server.store.runs import SCORES
 
 _STOPPABLE = {"running", "silent"}  # as reported: clients of HUB v1 report no state, and take no commands
 
@@ -22,19 +23,33 @@ def stop_path(model_id: str) -> str:
     return f"{wire.page(model_id)}/stop"
 
 
-def live_part(hub: Hub, model: Model, rows: Sequence[MetricsRow], caller: Caller) -> dict[str, Any]:
-    """Values of ``run_top.html`` and ``run_numbers.html``: what changes while it trains."""
-    found = hub.store.checkpoints(model.id)
+def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url: str) -> dict[str, Any]:
+    """Values of ``run_top.html``, ``run_numbers.html`` and ``run_checkpoints.html``: what changes while it trains.
+
+    Args:
+        hub: The hub.
+        model: The run.
+        caller: Who looks at it.
+        received: Number of rows that the hub has.
+        root_url: The hub's address, without a slash at its end.
+    """
+    is_ours = may_change(caller, model.owner)
     return {
         "run": run_view(model, hub.judge(model), now=hub.clock()),
+        "may_change": is_ours,
         "stop_reason": model.stop_reason,
-        "stop_url": stop_path(model.id) if model.state in _STOPPABLE and may_change(caller, model.owner) else "",
-        "received": len(rows),
-        "charts": charts({name for row in rows for name in row.values}),
-        "last": model.last,
+        "stop_url": stop_path(model.id) if model.state in _STOPPABLE and is_ours else "",
+        "projects": hub.store.projects() if is_ours else [],
+        "received": received,
         "numbers": numbers(model),
-        "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in found],
+        "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in hub.store.checkpoints(model.id)],
+        "page_url": root_url + wire.page(model.id),
     }
+
+
+def charts_part(model: Model, rows: Iterable[MetricsRow]) -> dict[str, Any]:
+    """The other values of ``run_charts.html``, from all rows of the run."""
+    return {"charts": charts({name for row in rows for name in row.values}), "last": model.last}
 
 
 def still_part(model: Model, rows: Sequence[MetricsRow]) -> dict[str, Any]:
@@ -44,4 +59,5 @@ def still_part(model: Model, rows: Sequence[MetricsRow]) -> dict[str, Any]:
         "changed": [row for row in given if row.default is not None],
         "others": [row for row in given if row.default is None],
         "facts": facts(model, rows[0].values if rows else {}),
+        "score_metric": next((name for name in SCORES if any(name in row.values for row in rows[-1:])), SCORES[0]),
     }

@@ -133,6 +133,11 @@ class ModelStore:
             connection.execute(delete(models).where(models.c.seq == seq))
             return blobs
 
+    def restore_model(self, model_id: str) -> None:
+        """Show a model again that was hidden; nothing happens where it is not."""
+        with self.database.write() as connection:
+            connection.execute(update(models).where(models.c.id == model_id).values(deleted_at=None))
+
     def set_state(self, model_id: str, state: wire.RunState, *, reason: str = "", at: float | None = None) -> Model:
         """Take a report of how the run stands, made at ``at`` (now when None), unless what is known outranks it.
 

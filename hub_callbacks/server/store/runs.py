@@ -137,6 +137,13 @@ class RunStore:
             rows = {row.id: row for row in connection.execute(select(models).where(_LIVE, models.c.id.in_(model_ids)))}
         return [model_of(rows[model_id]) for model_id in dict.fromkeys(model_ids) if model_id in rows]
 
+    def deleted_run(self, model_id: str) -> Model | None:
+        """The model where it is deleted and can be shown again; else None."""
+        wanted = select(models).where(models.c.id == model_id, models.c.deleted_at.is_not(None))
+        with self.database.read() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return model_of(row) if row else None
+
     def projects(self) -> list[str]:
         """The names of the projects that runs belong to, sorted."""
         names = select(models.c.project).where(_LIVE, models.c.project != "").distinct()

@@ -1,10 +1,13 @@
-// The rows of a run, and its curves drawn from them. A value that is not finite is a gap; so is an epoch without a row.
+// Curves drawn from rows. A value that is not finite is a gap; so is an epoch without a row.
+
+import { settings } from "./settings.js";
 
 const MARKERS_UP_TO = 40; // points in a curve that are still marked one by one
 
 /** The rows that arrived so far, by epoch; a row that comes again replaces the old one. */
 export class Rows {
   #rows = new Map();
+  #curves = new Map(); // made from the rows when first asked for
 
   get count() {
     return this.#rows.size;
@@ -16,10 +19,12 @@ export class Rows {
 
   clear() {
     this.#rows.clear();
+    this.#curves.clear();
   }
 
   /** Take in {epochs, values: {metric: [number | "NaN" | null]}}: a word is not finite, null was not measured. */
   add({ epochs, values }) {
+    this.#curves.clear();
     epochs.forEach((epoch, index) => {
       const row = Object.entries(values).map(([metric, column]) => [metric, column[index]]);
       this.#rows.set(epoch, new Map(row.filter(([, value]) => value !== null)));
@@ -28,6 +33,11 @@ export class Rows {
 
   /** The points of one metric, epochs counted from 1 as Ultralytics prints them; y is null at a gap. */
   curve(metric) {
+    if (!this.#curves.has(metric)) this.#curves.set(metric, this.#read(metric));
+    return this.#curves.get(metric);
+  }
+
+  #read(metric) {
     const x = [];
     const y = [];
     const notFinite = [];
@@ -46,15 +56,32 @@ export class Rows {
     }
     return { x, y, notFinite };
   }
+
+  /** The epoch, counted from 1, with the greatest value of the metric; null without any. */
+  best(metric) {
+    const { x, y } = this.curve(metric);
+    const top = y.reduce((best, value, index) => (value !== null && !(y[best] >= value) ? index : best), -1);
+    return top < 0 ? null : x[top];
+  }
 }
 
-/** Draw the chart of one card: its buttons name the metrics, and a pressed one shows its curve. */
-export function draw(card, rows) {
-  const plot = card.querySelector(".plot");
-  const buttons = [...card.querySelectorAll("[data-metric]")];
-  const curves = buttons.map((button) => ({ button, ...rows.curve(button.dataset.metric) }));
-  Plotly.react(plot, curves.map(toTrace), layout(curves), CONFIG);
-  sayNotFinite(card.querySelector(".not-finite"), [...new Set(curves.flatMap((curve) => curve.notFinite))]);
+/** A running mean whose weights fall with the distance, corrected at the beginning; a gap stays a gap. */
+export function smooth(y, weight) {
+  if (!weight) return y;
+  let sum = 0;
+  let weights = 0;
+  return y.map((value) => {
+    if (value === null) return null;
+    sum = sum * weight + value * (1 - weight);
+    weights = weights * weight + (1 - weight);
+    return sum / weights;
+  });
+}
+
+/** Draw curves of {name, colour, x, y, isShown, dash} in a place; {best} is an epoch to mark, {isCounted} their x. */
+export function plot(place, curves, { best = null, hover = "none" } = {}) {
+  const traces = curves.flatMap((curve) => toTraces(curve, hover));
+  Plotly.react(place, traces, layout(curves, { best, hover }), CONFIG);
 }
 
 const CONFIG = {
@@ -63,28 +90,32 @@ const CONFIG = {
   modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]], // not "Share chart": it sends the data to a cloud
 };
 
-function toTrace({ button, x, y }) {
-  const style = getComputedStyle(button);
+function toTraces(curve, hover) {
+  const { name, colour, x, y, isShown = true, dash } = curve;
   const hasMarkers = x.length <= MARKERS_UP_TO || y.some((_, index) => isAlone(y, index));
-  return {
+  const trace = {
     type: "scatter",
     mode: hasMarkers ? "lines+markers" : "lines",
-    name: button.firstChild.textContent.trim(),
+    name,
     x,
-    y,
+    y: smooth(y, settings.smoothing),
     connectgaps: false,
-    visible: button.getAttribute("aria-pressed") === "true",
-    line: { color: colour(style, "--curve"), width: 2 },
+    visible: isShown,
+    line: { color: colour, width: 2, dash },
     marker: { size: 4 },
-    hovertemplate: "%{y:.5g}",
+    hoverinfo: hover === "none" ? "none" : undefined,
+    hovertemplate: hover === "none" ? undefined : "%{y:.5g}",
   };
+  if (!settings.smoothing) return [trace];
+  const raw = { ...trace, y, mode: "lines", opacity: 0.25, line: { ...trace.line, width: 1 }, hoverinfo: "skip", hovertemplate: undefined };
+  return [{ ...raw, name: `${name} as measured` }, trace];
 }
 
 function isAlone(y, index) {
   return y[index] !== null && (y[index - 1] ?? null) === null && (y[index + 1] ?? null) === null;
 }
 
-function layout(curves) {
+function layout(curves, { best, hover }) {
   const style = getComputedStyle(document.documentElement);
   const axis = { gridcolor: colour(style, "--grid"), zeroline: false, automargin: true, fixedrange: false };
   const epochs = Math.max(...curves.map(({ x }) => x.at(-1) ?? 0));
@@ -95,7 +126,7 @@ function layout(curves) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: style.fontFamily || "system-ui, sans-serif", size: 12, color: colour(style, "--muted") },
     showlegend: false,
-    hovermode: "x unified",
+    hovermode: hover === "none" ? "x" : "x unified",
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour(style, "--muted"), activecolor: colour(style, "--text") },
     hoverlabel: {
       bgcolor: colour(style, "--surface"),
@@ -103,37 +134,29 @@ function layout(curves) {
       font: { color: colour(style, "--text") },
     },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", // a finger that scrolls must not zoom
-    uirevision: "keep", // new rows leave the reader's zoom alone
+    uirevision: settings.log ? "log" : "linear", // new rows leave the reader's zoom alone
+    shapes: best === null ? [] : [bestLine(style, best)],
     xaxis: {
       ...axis,
       ...(epochs <= 10 ? { tick0: 1, dtick: 1 } : {}),
       title: { text: "epoch", standoff: 6 },
+      showspikes: true,
+      spikemode: "across",
+      spikesnap: "hovered data",
+      spikedash: "solid",
       spikecolor: colour(style, "--muted"),
       spikethickness: 1,
       unifiedhovertitle: { text: "epoch %{x}" },
     },
-    yaxis: axis,
+    yaxis: { ...axis, type: settings.log ? "log" : "linear", ...(settings.log ? { nticks: 6 } : {}) },
   };
 }
 
-function colour(style, name) {
+function bestLine(style, epoch) {
+  const line = { color: colour(style, "--green"), width: 1.5, dash: "dot" };
+  return { type: "line", xref: "x", yref: "paper", x0: epoch, x1: epoch, y0: 0, y1: 1, line };
+}
+
+export function colour(style, name) {
   return style.getPropertyValue(name).trim();
-}
-
-function sayNotFinite(place, epochs) {
-  const text = epochs.length ? `not finite: epoch ${ranges(epochs.sort((a, b) => a - b))}` : "";
-  if (place.textContent !== text) place.textContent = text;
-  place.hidden = !text;
-}
-
-/** 3, 5–9 */
-function ranges(epochs) {
-  const parts = [];
-  for (const epoch of epochs) {
-    const last = parts.at(-1);
-    if (last && last[1] === epoch - 1) last[1] = epoch;
-    else parts.push([epoch, epoch]);
-  }
-  const words = parts.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
-  return words.length > 3 ? `${words.slice(0, 3).join(", ")}, …` : words.join(", ");
 }

@@ -24,4 +24,15 @@ document.addEventListener("keydown", (event) => {
   search.select();
 });
 
+// A menu is one of <details>: it works with scripts off; with them it also closes by itself.
+function closeMenus(keep) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== keep) menu.open = false;
+}
+document.addEventListener("click", ({ target }) => closeMenus(target.closest?.("details.menu")));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  document.querySelector("details.menu[open] summary")?.focus();
+  closeMenus();
+});
+
 localiseTimes(document);

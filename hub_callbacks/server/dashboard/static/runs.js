@@ -2,10 +2,7 @@ import { morph } from "./morph.js";
 import { localiseTimes } from "./page.js";
 import { fetchJson, poll } from "./poll.js";
 
-const MOST_COMPARED = 20;
-
 const live = document.getElementById("live");
-const picks = document.getElementById("picks");
 const filters = document.getElementById("filters");
 let mark = "";
 
@@ -15,47 +12,9 @@ poll(async () => {
   if (reply.html !== null) {
     morph(live, reply.html);
     localiseTimes(live);
-    showPicks();
   }
   mark = reply.mark;
   return { pause_s: reply.pause_s, is_live: true };
-});
-
-// What is selected outlasts a turn of the page, for as long as the tab is open.
-const picked = new Set(JSON.parse(sessionStorage.getItem("picked") ?? "[]"));
-
-function showPicks() {
-  for (const box of live.querySelectorAll("input[name='run']")) box.checked = picked.has(box.value);
-  const bar = document.getElementById("picked");
-  if (!bar) return;
-  bar.hidden = picked.size === 0;
-  document.getElementById("unpick").hidden = false;
-  const compare = document.getElementById("compare");
-  compare.disabled = picked.size < 2 || picked.size > MOST_COMPARED;
-  compare.title = compare.disabled ? `Select 2 to ${MOST_COMPARED} runs to compare them` : "";
-  document.getElementById("picked-count").textContent = `${picked.size} selected`;
-}
-
-function keepPicks() {
-  sessionStorage.setItem("picked", JSON.stringify([...picked]));
-  showPicks();
-}
-
-picks.addEventListener("change", ({ target }) => {
-  if (target.name !== "run") return;
-  if (target.checked) picked.add(target.value);
-  else picked.delete(target.value);
-  keepPicks();
-});
-
-picks.addEventListener("formdata", ({ formData }) => {
-  formData.delete("run");
-  for (const id of picked) formData.append("run", id);
-});
-
-document.getElementById("unpick")?.addEventListener("click", () => {
-  picked.clear();
-  keepPicks();
 });
 
 // An address says only what was chosen.
@@ -68,16 +27,3 @@ filters.addEventListener("change", ({ target }) => {
   if (target.name === "col") document.getElementById("columns").dataset.changed = "yes";
   else if (target.id === "project") filters.requestSubmit();
 });
-
-document.addEventListener("click", ({ target }) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  }
-});
-
-showPicks();

@@ -1,0 +1,15 @@
+"""Every route of the pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from hub_callbacks.server.dashboard import pages, run_pages
+
+
+def page_router() -> APIRouter:
+    """Every route of the pages."""
+    router = APIRouter()
+    for module in (pages, run_pages):
+        router.include_router(module.router)
+    return router
