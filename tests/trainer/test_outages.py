@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Machine
+    from tests.trainer.conftest import Eventually, Machine
 
 TELL = "model.add_callback('on_train_epoch_start', lambda trainer: print('EPOCH', trainer.epoch))"
 SLOW = "import time; model.add_callback('on_train_epoch_end', lambda trainer: time.sleep(0.5))"
 
 
-def eventually(condition: Callable[[], Any], *, timeout_s: float) -> Any:
-    give_up_at = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.1)
-    return value
-
-
-def test_killed_training_is_shown_as_crashed_within_30_seconds(machine: Machine) -> None:
+def test_killed_training_is_shown_as_crashed_within_30_seconds(machine: Machine, eventually: Eventually) -> None:
     with machine.start(str(machine.python), "-c", machine.script(TELL, epochs=5)) as process:
         assert process.stdout is not None
         assert any(line.startswith("EPOCH 2") for line in process.stdout)
@@ -42,7 +33,7 @@ def test_killed_training_is_shown_as_crashed_within_30_seconds(machine: Machine)
     assert sorted(machine.rows_on_hub(listed["id"])) == [0, 1]
 
 
-def test_training_without_a_hub_arrives_when_it_is_served_again(machine: Machine) -> None:
+def test_training_without_a_hub_arrives_when_it_is_served_again(machine: Machine, eventually: Eventually) -> None:
     serve = [machine.command("hub-callbacks"), "serve", "--data-dir", str(machine.folder / "team")]
     with machine.start(*serve, "--port", "0") as hub:
         assert hub.stdout is not None
@@ -60,7 +51,7 @@ def test_training_without_a_hub_arrives_when_it_is_served_again(machine: Machine
         hub.terminate()
 
 
-def test_training_stops_after_its_epoch_when_the_hub_is_asked_to(machine: Machine) -> None:
+def test_training_stops_after_its_epoch_when_the_hub_is_asked_to(machine: Machine, eventually: Eventually) -> None:
     with machine.start(str(machine.python), "-c", machine.script(SLOW, epochs=200)) as process:
         (run,) = eventually(machine.runs_on_hub, timeout_s=60)
         machine.tell(wire.commands(run["id"]), {"command": "stop"})
