@@ -86,10 +86,12 @@ class Round:
         """Train, and kill; the trainer's exit code."""
         self._hub.start()
         trainer = self._fork(actors.train, self._folder, self._plan)
-        kills = [threading.Thread(target=self._kill, args=(*kill, trainer)) for kill in self._plan.kills]
+        over = threading.Event()
+        kills = [threading.Thread(target=self._kill, args=(*kill, trainer.pid, over)) for kill in self._plan.kills]
         for thread in kills:
             thread.start()
-        trainer.join(TRAINING_S)
+        trainer.join(TRAINING_S)  # by this thread alone: of two that ask, one is told a wrong exit code
+        over.set()
         for thread in kills:
             thread.join()
         return trainer.exitcode
@@ -111,9 +113,9 @@ class Round:
             "HUB_CALLBACKS_WAIT_S": str(self._plan.wait_s),
         }
 
-    def _kill(self, victim: Victim, after_s: float, trainer: ForkServerProcess) -> None:
-        seek = {"trainer": lambda: trainer.pid, "courier": self._courier, "hub": self._hub.process_id}[victim]
-        process_id = _seen(seek, trainer)
+    def _kill(self, victim: Victim, after_s: float, trainer_id: int | None, over: threading.Event) -> None:
+        seek = {"trainer": lambda: trainer_id, "courier": self._courier, "hub": self._hub.process_id}[victim]
+        process_id = _seen(seek, over)
         if process_id is None:
             return
         time.sleep(after_s)
@@ -186,11 +188,11 @@ class Round:
             time.sleep(_POLL_S)
 
 
-def _seen(seek: Callable[[], int | None], trainer: ForkServerProcess) -> int | None:
-    """A process as soon as it is there; None when the trainer is gone and it did not come."""
+def _seen(seek: Callable[[], int | None], over: threading.Event) -> int | None:
+    """A process as soon as it is there; None when the training is over and it did not come."""
     alive_at = time.monotonic()
     while (found := seek()) is None and time.monotonic() - alive_at < _START_S:
-        if trainer.is_alive():
+        if not over.is_set():
             alive_at = time.monotonic()
         time.sleep(_POLL_S)
     return found
