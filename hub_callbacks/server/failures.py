@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
+from hub_callbacks.server.bucket import BucketError
 from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.multipart import FormError
 from hub_callbacks.server.publishing import CheckpointError
-from hub_callbacks.server.store import BadCursorError, IdTakenError, NotFoundError
+from hub_callbacks.server.store import BadCursorError, IdTakenError, NotFoundError, UploadGoneError
+
+_log = logging.getLogger(__name__)
 
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     NotFoundError: 404,
@@ -26,6 +31,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     FormError: 422,
     CheckpointError: 422,
     UploadBusyError: 423,
+    UploadGoneError: 410,
 }
 
 
@@ -44,6 +50,9 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(PoolTimeoutError, _busy)
+    app.add_exception_handler(DataError, _unfit)
+    app.add_exception_handler(BucketError, _bucket)
     app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(SignInRequired, _sign_in)
     app.add_exception_handler(Exception, _unexpected)
@@ -72,6 +81,15 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _busy(_: Request, __: Exception) -> Response:
     return failure(503, "The hub's store is busy or full. Try again.", {"retry-after": "5"})
+
+
+async def _unfit(_: Request, __: Exception) -> Response:
+    return failure(422, "A number or a text is none that the hub's store can keep.")
+
+
+async def _bucket(_: Request, error: Exception) -> Response:
+    _log.warning("%s", error)
+    return failure(503, "The hub's bucket does not answer as it should. Try again.", {"retry-after": "5"})
 
 
 async def _disk(_: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""A hub's home on disk: its store, its blobs, and the lock that keeps a second hub out.
+"""A hub's home on disk: its store, its blobs, and the lock that keeps a second hub out of them.
 
 ::
 
@@ -7,24 +7,30 @@
         hub.db      the store
         blobs/      checkpoints
         hub.json    where it listens and the key of its own user (`wire.LocalHub`), mode 0600
+
+Where the store is PostgreSQL, there is neither lock nor ``hub.db``: any number of hubs may share it.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from hub_callbacks.errors import HubCallbacksError
-from hub_callbacks.server.blobs import FolderBlobs
+from hub_callbacks.server.blobs import Blobs, FolderBlobs
+from hub_callbacks.server.bucket import open_bucket
 from hub_callbacks.server.store import Store, open_store
+from hub_callbacks.server.store.database import is_sqlite
 from hub_callbacks.server.store.rows import Caller
 from hub_callbacks.wire import LocalHub
 
 _ADMIN, _LOCAL = "admin", "local"  # names of keys: the one printed once, and the one in the note
+_Sharing = AbstractContextManager[object]
 
 
 class ServeError(HubCallbacksError):
@@ -41,7 +47,7 @@ class HubFolder:
 
     data_dir: Path
     store: Store
-    blobs: FolderBlobs
+    blobs: Blobs
 
     def first_key(self) -> str | None:
         """A key for the operator, made when the folder is served for the first time; None ever after."""
@@ -54,24 +60,36 @@ class HubFolder:
         last = LocalHub.read(self.data_dir)
         if last and self.store.caller_of_key(last.key):
             return LocalHub(url=url, key=last.key, pid=pid)
-        self.store.delete_keys(_LOCAL)
-        return LocalHub(url=url, key=self.store.create_key(self._admin().user_id, name=_LOCAL), pid=pid)
+        name = self._note_name()
+        self.store.delete_keys(name)
+        return LocalHub(url=url, key=self.store.create_key(self._admin().user_id, name=name), pid=pid)
+
+    def _note_name(self) -> str:
+        """What the note's key is called: on a store that several hubs share, each has its own."""
+        return _LOCAL if self.store.database.is_sqlite else f"{_LOCAL} {socket.gethostname()}:{self.data_dir}"
 
     def _admin(self) -> Caller:
         return self.store.first_admin() or self.store.create_user("admin", "admin")
 
 
 @contextmanager
-def open_folder(data_dir: Path, *, wait_s: float = 0.0) -> Iterator[HubFolder]:
-    """The hub folder under a data folder, made where there is none, and this process's own until the block ends.
+def open_folder(
+    data_dir: Path, *, database_url: str = "", blobs_url: str = "", wait_s: float = 0.0
+) -> Iterator[HubFolder]:
+    """The hub folder under a data folder, made where there is none.
+
+    With a store in the folder, both are this process's own until the block ends.
 
     Args:
         data_dir: The folder under which everything local lies.
-        wait_s: How long to wait for another process to let go of it.
+        database_url: Where the store is; a file in the folder when empty.
+        blobs_url: The bucket for files; a folder in the folder when empty.
+        wait_s: How long to wait for another process to let go of the folder.
 
     Raises:
         HubInUseError: Another process has it.
         ServeError: It cannot be made.
+        StoreError: The store cannot be opened.
     """
     home = data_dir / "hub"
     try:
@@ -79,18 +97,17 @@ def open_folder(data_dir: Path, *, wait_s: float = 0.0) -> Iterator[HubFolder]:
         home.chmod(0o700)  # the store holds the secret that signs sessions
     except OSError as error:
         raise ServeError(f"The hub's folder {str(home)!r} cannot be made: {error}.") from error
-    lock = FileLock(home / "hub.lock")
+    is_own = is_sqlite(database_url)
+    own: _Sharing = _lock(home, wait_s=wait_s) if is_own else nullcontext()
+    with own, closing(open_store(database_url or home / "hub.db")) as store:
+        blobs = open_bucket(blobs_url) if blobs_url else FolderBlobs(home / "blobs", is_own=is_own)
+        yield HubFolder(data_dir=data_dir, store=store, blobs=blobs)
+
+
+def _lock(home: Path, *, wait_s: float) -> _Sharing:
     try:
-        lock.acquire(timeout=wait_s)
+        return FileLock(home / "hub.lock").acquire(timeout=wait_s)
     except Timeout as error:
         raise HubInUseError(f"Another process serves the hub in {str(home)!r}. Stop it, or use another folder.") from (
             error
         )
-    try:
-        store = open_store(home / "hub.db")
-        try:
-            yield HubFolder(data_dir=data_dir, store=store, blobs=FolderBlobs(home / "blobs"))
-        finally:
-            store.close()
-    finally:
-        lock.release()

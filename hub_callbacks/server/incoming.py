@@ -67,7 +67,7 @@ class Incoming:
 
     def __init__(self) -> None:
         self._busy: set[str] = set()
-        self._digests: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
+        self._digests: OrderedDict[str, tuple[tuple[int, str], _Hash]] = OrderedDict()
 
     @contextmanager
     def turn(self, upload_id: str) -> Iterator[None]:
@@ -84,17 +84,27 @@ class Incoming:
         finally:
             self._busy.discard(upload_id)
 
-    def digest(self, upload_id: str, size_bytes: int) -> _Hash | None:
-        """A copy of the running SHA-256 of the upload's first bytes, or None when this process has not seen them."""
+    def digest(self, upload_id: str, size_bytes: int, mark: str) -> _Hash | None:
+        """A copy of the running SHA-256 of the upload's first bytes, or None when this process has not seen them.
+
+        Args:
+            upload_id: The upload.
+            size_bytes: How many bytes they are.
+            mark: What the blob says of them (`PartialBlob.mark`).
+        """
         if size_bytes == 0:
             return hashlib.sha256()
-        seen_bytes, digest = self._digests.get(upload_id, (-1, None))
-        return digest.copy() if digest and seen_bytes == size_bytes else None
+        seen, digest = self._digests.get(upload_id, (None, None))
+        return digest.copy() if digest and seen == (size_bytes, mark) else None
 
-    def remember(self, upload_id: str, size_bytes: int, digest: _Hash | None) -> None:
-        """Keep the running SHA-256 of so many bytes for the next request; with None, forget the upload."""
-        self._digests.pop(upload_id, None)
+    def remember(self, upload_id: str, size_bytes: int, mark: str, digest: _Hash | None) -> None:
+        """Keep the running SHA-256 of those bytes for the next request."""
+        self.forget(upload_id)
         if digest is not None:
-            self._digests[upload_id] = (size_bytes, digest)
+            self._digests[upload_id] = ((size_bytes, mark), digest)
         while len(self._digests) > _REMEMBERED:
             self._digests.popitem(last=False)
+
+    def forget(self, upload_id: str) -> None:
+        """Keep nothing of the upload."""
+        self._digests.pop(upload_id, None)

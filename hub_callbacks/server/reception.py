@@ -8,14 +8,17 @@ cut may damage the last ones; the SHA-256 of the whole file, read again by a pro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
+from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks import wire
 from hub_callbacks.server.context import Hub
+from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.publishing import HEAD_BYTES, CheckpointError, check_zip, publish
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
@@ -44,7 +47,7 @@ def offset_of(hub: Hub, upload: Upload) -> int:
     """How many bytes of the upload are there."""
     if upload.is_published:
         return upload.size_bytes
-    return min(upload.offset_bytes, hub.blobs.partial_bytes(upload.blob))
+    return hub.blobs.partial_bytes(upload.blob, upload.offset_bytes)
 
 
 def delete_expired(hub: Hub) -> None:
@@ -56,9 +59,32 @@ def delete_expired(hub: Hub) -> None:
 def discard(hub: Hub, upload: Upload) -> None:
     """Forget the upload, and delete what came of it. A checkpoint that it has become stays."""
     hub.store.delete_upload(upload.id)
-    hub.incoming.remember(upload.id, 0, None)
+    hub.incoming.forget(upload.id)
     if not upload.is_published:
         hub.blobs.delete(upload.blob)
+
+
+def _elsewhere(offset: int, given: int) -> HTTPException:
+    message = f"The upload is at byte {offset}, not {given}. Go on there."
+    return HTTPException(409, message, headers={wire.UPLOAD_OFFSET_HEADER: str(offset)})
+
+
+@asynccontextmanager
+async def turn(hub: Hub, upload_id: str) -> AsyncIterator[None]:
+    """The only request that writes to the upload, of all processes that share its store, until the block ends.
+
+    Raises:
+        UploadBusyError: There is another.
+    """
+    turns = hub.store.turns
+    with hub.incoming.turn(upload_id):
+        if turns.are_needed and not await run_in_threadpool(turns.take, upload_id):
+            raise UploadBusyError(upload_id)
+        try:
+            yield
+        finally:
+            if turns.are_needed:
+                await run_in_threadpool(turns.leave, upload_id)
 
 
 class Reception:
@@ -77,13 +103,12 @@ class Reception:
         self._hub, self._upload, self._chunk = hub, upload, chunk
         offset = offset_of(hub, upload)
         if chunk.offset_bytes != offset or upload.is_published:
-            message = f"The upload is at byte {offset}, not {chunk.offset_bytes}. Go on there."
-            raise HTTPException(409, message, headers={wire.UPLOAD_OFFSET_HEADER: str(offset)})
+            raise _elsewhere(offset, chunk.offset_bytes)
         self._offset = offset
-        self._digest = hub.incoming.digest(upload.id, offset)
         self._checksum = hashlib.new(chunk.algorithm, usedforsecurity=False) if chunk.algorithm else None
         self._part = hub.blobs.partial(upload.blob)
         self._part.truncate(offset)
+        self._digest = hub.incoming.digest(upload.id, offset, self._part.mark)
 
     def write(self, piece: bytes) -> None:
         """Take a piece of the body.
@@ -131,8 +156,11 @@ class Reception:
         self._part.close()
 
     def _advance(self) -> float:
-        expires_at = self._hub.store.advance_upload(self._upload.id, self._offset)
-        self._hub.incoming.remember(self._upload.id, self._offset, self._digest)
+        self._part.flush()
+        expires_at = self._hub.store.advance_upload(self._upload, self._offset)
+        if expires_at is None:
+            raise _elsewhere(self._offset, self._chunk.offset_bytes)
+        self._hub.incoming.remember(self._upload.id, self._offset, self._part.mark, self._digest)
         return expires_at
 
     def _publish(self) -> None:
@@ -148,7 +176,7 @@ class Reception:
         except FileNotFoundError as error:
             raise HTTPException(410, "The upload was deleted, with its model or by a reset.") from error
         publish(self._hub, self._upload.model_id, new, upload_id=self._upload.id)
-        self._hub.incoming.remember(self._upload.id, 0, None)
+        self._hub.incoming.forget(self._upload.id)
 
     def _verify(self) -> str:
         """The file's SHA-256, which is the one that its client named at the beginning or at the end, if it did."""

@@ -29,7 +29,7 @@ _GRACE_S = 30  # for uploads that go on when the hub is told to stop
 _BACKLOG = 256
 
 
-def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], None]) -> None:
+def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], None], database_url: str = "") -> None:
     """Serve the hub of a data folder until SIGINT or SIGTERM.
 
     The first time it makes an admin's key. The key is stored hashed: it can be read only in what is announced.
@@ -39,12 +39,14 @@ def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], Non
         port: Port to listen on; 0 for any.
         data_dir: The folder under which everything local lies.
         announce: Takes the lines for the operator, once the hub listens.
+        database_url: Where its store is; a file in the folder when empty.
 
     Raises:
         HubInUseError: Another process serves this folder.
+        StoreError: The store cannot be opened.
         ServeError: The address cannot be listened on, or the folder cannot be made.
     """
-    with open_folder(data_dir) as folder, _listen(host, [port]) as listener:
+    with open_folder(data_dir, database_url=database_url) as folder, _listen(host, [port]) as listener:
         port = listener.getsockname()[1]
 
         def ready() -> None:

@@ -138,6 +138,20 @@ def new_client(hub: HubServer) -> TusClient:
     return TusClient(hub=hub, model_id=model_id, content=checkpoint(bytes(range(256)) * 40))
 
 
+@pytest.fixture(scope="module", params=["sqlite+folder", "postgresql+folder"])
+def hub(
+    request: pytest.FixtureRequest, start_hub: Callable[..., HubServer], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HubServer]:
+    """A running hub on each kind of store; the tests of a module share it."""
+    options: list[str] = []
+    if "postgresql" in request.param:
+        options += ["--database-url", request.getfixturevalue("create_database")()]
+    hub = start_hub(tmp_path_factory.mktemp("hub"), *options)
+    yield hub
+    hub.process.terminate()
+    hub.process.wait(30)
+
+
 @pytest.fixture
 def tus(hub: HubServer) -> TusClient:
     """A client with a model of its own on the hub that the tests of a module share."""

@@ -146,7 +146,8 @@ def first_lines(data_dir: Path, count: int) -> list[str]:
     return lines
 
 
-def test_serve_refuses_a_folder_that_is_served(hub: HubServer) -> None:
+def test_serve_refuses_a_folder_that_is_served(start_hub: Callable[[Path], HubServer], tmp_path: Path) -> None:
+    hub = start_hub(tmp_path)
     with pytest.raises(HubInUseError, match="Another process serves"):
         serve(host="127.0.0.1", port=0, data_dir=hub.data_dir, announce=pytest.fail)
 

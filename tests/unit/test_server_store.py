@@ -1,10 +1,10 @@
-"""The store on a real SQLite file: what one transaction changes, and what outlives whom."""
+"""The store on real engines: what one transaction changes, and what outlives whom."""
 
 from __future__ import annotations
 
 import math
-import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select, text
 
 from hub_callbacks import wire
-from hub_callbacks.server import store as server_store
-from hub_callbacks.server.store import IdTakenError, NotFoundError, Store, open_store
+from hub_callbacks.server.store import (
+    IdTakenError,
+    NewerStoreError,
+    NotFoundError,
+    Store,
+    UnreachableStoreError,
+    open_store,
+)
+from hub_callbacks.server.store.database import migrations
 from hub_callbacks.server.store.rows import NewCheckpoint
-from hub_callbacks.server.store.schema import metadata
+from hub_callbacks.server.store.schema import checkpoints, metadata, metrics
 from hub_callbacks.server.store.uploads import TTL_S
 
 if TYPE_CHECKING:
@@ -30,9 +36,15 @@ if TYPE_CHECKING:
 MAP = "metrics/mAP50-95(B)"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where the store is: on each engine."""
+    return request.getfixturevalue("create_database")() if request.param == "postgresql" else tmp_path / "hub.db"
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(tmp_path / "hub.db", clock=lambda: 1000.0)
+def store(where: Path | str) -> Iterator[Store]:
+    store = open_store(where, clock=lambda: 1000.0)
     yield store
     store.close()
 
@@ -62,13 +74,12 @@ def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_store_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, store: Store, owner: str) -> None:
+def test_store_of_an_earlier_release_is_brought_up_to_date(where: Path | str, store: Store, owner: str) -> None:
     model_id = store.create_model({"meta": {"name": "kept"}}, owner=owner).id
     with store.database.write() as connection:
-        config = migrations(connection)
-        command.downgrade(config, "0001")
+        command.downgrade(migrations(connection), "0001")
         assert "uploads" not in inspect(connection).get_table_names()
-    again = open_store(tmp_path / "hub.db")
+    again = open_store(where)
     model = again.get_model(model_id)
     assert model is not None
     assert (model.name, model.last_row_at, model.epoch_s, model.stop_reason) == ("kept", None, None, None)
@@ -76,22 +87,55 @@ def test_store_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path, store
     again.close()
 
 
-def migrations(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(server_store.__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def test_store_opens_again_with_what_it_held(tmp_path: Path, store: Store, owner: str) -> None:
+def test_store_opens_again_with_what_it_held(where: Path | str, store: Store, owner: str) -> None:
     model = store.create_model({"meta": {"name": "kept"}}, owner=owner)
     store.put_metrics(model.id, {0: {MAP: 0.5}})
-    again = open_store(tmp_path / "hub.db")
+    again = open_store(where)
     assert again.get_model(model.id) == store.get_model(model.id)
     again.close()
 
 
+def test_store_of_a_later_release_is_left_alone(where: Path | str, store: Store) -> None:
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerStoreError):
+        open_store(where)
+
+
+@pytest.mark.parametrize("where", ["postgresql"], indirect=True)  # the folder's lock lets one process to SQLite
+def test_processes_that_begin_at_once_make_the_tables_once(where: Path | str) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        stores = list(threads.map(open_store, [where] * 4))
+    assert len({store.secret("signing") for store in stores}) == 1
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://user:hidden@127.0.0.1:9/hub", "cannot be reached"),
+        ("mysql://host/hub", "'mysql'"),
+        ("nothing", "no URL"),
+    ],
+)
+def test_store_that_cannot_be_opened_says_why_without_its_password(url: str, reason: str) -> None:
+    with pytest.raises(UnreachableStoreError, match=reason) as caught:
+        open_store(url)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["postgresql"], indirect=True)
+def test_postgresql_keeps_what_it_acknowledged_but_for_notes(store: Store) -> None:
+    def setting(transaction: AbstractContextManager[Connection]) -> Any:
+        with transaction as connection:
+            return connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+
+    database = store.database
+    assert [setting(turn()) for turn in (database.write, database.note, database.write)] == ["on", "off", "on"]
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
 def test_store_writes_through_to_the_disk_but_for_notes(store: Store) -> None:
     def setting(name: str, transaction: AbstractContextManager[Connection]) -> Any:
         with transaction as connection:
@@ -212,25 +256,25 @@ def test_deleted_model_is_gone_with_all_its_parts(store: Store, owner: str, hard
     assert (*found, store.get_checkpoint(checkpoint.id)) == nothing
 
 
-def test_hard_delete_leaves_no_row(tmp_path: Path, store: Store, owner: str) -> None:
+def test_hard_delete_leaves_no_row(store: Store, owner: str) -> None:
     model_id = store.create_model({}, owner=owner).id
     store.put_metrics(model_id, {0: {MAP: 0.5}})
     store.add_checkpoint(model_id, new_checkpoint())
     store.delete_model(model_id, hard=True)
-    connection = sqlite3.connect(tmp_path / "hub.db")
-    counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("metrics", "checkpoints")]  # noqa: S608
-    connection.close()
-    assert counts == [(0,), (0,)]
+    with store.database.read() as connection:
+        rows = [connection.execute(select(table)).all() for table in (metrics, checkpoints)]
+    assert rows == [[], []]
 
 
-def test_upload_advances_and_is_kept_for_a_day_from_then(tmp_path: Path) -> None:
+def test_upload_advances_and_is_kept_for_a_day_from_then(where: Path | str) -> None:
     now = [1000.0]
-    store = open_store(tmp_path / "other.db", clock=lambda: now[0])
+    store = open_store(where, clock=lambda: now[0])
     model_id = store.create_model({}, owner=store.create_user("a", "admin").user_id).id
     upload = store.create_upload(model_id, new_checkpoint())
     assert (upload.offset_bytes, upload.is_published, upload.expires_at) == (0, False, 1000.0 + TTL_S)
     now[0] += TTL_S - 1
-    store.advance_upload(upload.id, 7)
+    assert store.advance_upload(upload, 7) == now[0] + TTL_S
+    assert store.advance_upload(upload, 8) is None
     now[0] += TTL_S - 1
     assert store.expire_uploads() == []
     found = store.get_upload(model_id, upload.id)

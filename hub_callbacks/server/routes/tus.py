@@ -21,7 +21,7 @@ from hub_callbacks.server.bodies import FAILURES, Failure
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.publishing import CheckpointError, describe
-from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of
+from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of, turn
 from hub_callbacks.server.routes.access import OwnModelId
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
@@ -118,7 +118,7 @@ def progress(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Response:
 async def append(upload_id: str, request: Request, own_id: OwnModelId, hub: ThisHub) -> Response:
     """Take the next bytes of an upload; with the last ones the checkpoint is verified and published."""
     chunk = _chunk(request.headers)
-    with hub.incoming.turn(upload_id):
+    async with turn(hub, upload_id):
         upload = await run_in_threadpool(_find, hub, own_id, upload_id)
         reception = await run_in_threadpool(Reception, hub, upload, chunk)
         try:
@@ -133,7 +133,7 @@ async def append(upload_id: str, request: Request, own_id: OwnModelId, hub: This
 @router.delete(_UPLOAD, status_code=204)
 async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Response:
     """Give an upload up. What it has become stays."""
-    with hub.incoming.turn(upload_id):
+    async with turn(hub, upload_id):
         upload = await run_in_threadpool(_find, hub, own_id, upload_id)
         await run_in_threadpool(discard, hub, upload)
     return Response(status_code=204)

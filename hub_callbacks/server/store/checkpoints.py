@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.errors import NotFoundError
+from hub_callbacks.server.store.errors import NotFoundError, UploadGoneError
 from hub_callbacks.server.store.models import blobs_of
 from hub_callbacks.server.store.rows import Checkpoint, NewCheckpoint
 from hub_callbacks.server.store.schema import checkpoints, metrics, models, uploads
@@ -19,6 +19,7 @@ _JOINED = select(
     *(column for column in checkpoints.c if column.name not in {"seq", "model_seq"}), models.c.id.label("model_id")
 ).join(models, models.c.seq == checkpoints.c.model_seq)
 _LIVE = _JOINED.where(models.c.deleted_at.is_(None))
+_PUBLISHED = update(uploads).where(uploads.c.id == bindparam("upload_id")).values(is_published=True)
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,16 @@ class CheckpointStore:
 
         Raises:
             NotFoundError: There is no such model.
+            UploadGoneError: The upload was deleted.
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
+            if upload_id and connection.execute(_PUBLISHED, {"upload_id": upload_id}).rowcount == 0:
+                raise UploadGoneError(upload_id)
             known = connection.execute(same_content(checkpoints, seq, new)).one_or_none()
             checkpoint_id = known.id if known else self._insert(connection, seq, new)
             _point(connection, seq)
             connection.execute(update(models).where(models.c.seq == seq).values(last_seen_at=self.clock()))
-            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(is_published=True))
             return _checkpoint(connection.execute(_JOINED.where(checkpoints.c.id == checkpoint_id)).one())
 
     def checkpoints(self, model_id: str) -> list[Checkpoint]:
@@ -104,14 +107,13 @@ _NEW = {
 
 
 def live_seq(connection: Connection, model_id: str) -> int:
-    """The model's row number.
+    """The model's row number; the row is this transaction's until it ends.
 
     Raises:
         NotFoundError: There is no such model.
     """
-    row = connection.execute(
-        select(models.c.seq).where(models.c.id == model_id, models.c.deleted_at.is_(None))
-    ).one_or_none()
+    live = select(models.c.seq).where(models.c.id == model_id, models.c.deleted_at.is_(None))
+    row = connection.execute(live.with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise NotFoundError(model_id)
     return int(row.seq)

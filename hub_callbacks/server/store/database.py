@@ -3,37 +3,58 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from hub_callbacks.server.store.errors import NewerStoreError, UnreachableStoreError
 
 _BUSY_TIMEOUT_MS = 30_000  # another process (a back-up, a migration) may hold the write lock this long
-_POOL_SIZE = 48  # more than the 40 threads that anyio runs synchronous routes on, so that none waits for a connection
+# SQLite: more than the 40 threads that anyio runs synchronous routes on, so that none waits for a connection.
+# PostgreSQL: two hubs and an operator's psql stay below its own default of 100 connections.
+_POOL_SIZES: Final[Mapping[str, int]] = {"sqlite": 48, "postgresql": 24}
+_CONNECT_S: Final = 10
+_MIGRATION_LOCK: Final = 0x6875622D6362  # "hub-cb": the advisory lock that a migration holds on PostgreSQL
+_DRIVERS: Final[Mapping[str, str]] = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
 
 class Database:
-    """An engine with SQLite's locking made explicit. Any thread may call it.
+    """An engine on SQLite or PostgreSQL, with the locking of both made explicit. Any thread may call it.
 
-    Writers of one process take turns on a lock of their own, in order: SQLite's would have them sleep and poll.
+    Writers of one process take turns on a lock of their own on SQLite, in order: SQLite's would have them sleep and
+    poll. On PostgreSQL each locks the rows that it is about to change.
     """
 
     def __init__(self, url: str | URL) -> None:
-        self.engine = create_engine(url, pool_size=_POOL_SIZE, max_overflow=0)
+        url = database_url(url)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = create_engine(url, max_overflow=0, **_engine_options(url))
         self._turn: AbstractContextManager[Any] = nullcontext()
-        if self.engine.dialect.name == "sqlite":
+        if self.is_sqlite:
             self._turn = threading.Lock()
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+            self._reading = self.engine
+        else:
+            self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")  # one round trip, not three
         self._writing = self.engine.execution_options(hub_callbacks_write="FULL")
         self._noting = self.engine.execution_options(hub_callbacks_write="NORMAL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection in a transaction that sees one state of the store."""
-        with self.engine.begin() as connection:
+        """A connection that reads what was committed: on SQLite one state, on PostgreSQL one with each statement."""
+        with self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store, however long it reads."""
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.execution_options(**level).begin() as connection:
             yield connection
 
     @contextmanager
@@ -50,23 +71,41 @@ class Database:
         too.
         """
         with self._turn, self._noting.begin() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield connection
 
     def migrate(self) -> None:
-        """Bring the tables up to date; one process at a time may call it (the hub's lock sees to that)."""
-        from alembic import command
-        from alembic.config import Config
+        """Bring the tables up to date. Of several processes that begin at once one does it, and the others wait.
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-        config.set_main_option("path_separator", "os")
+        Raises:
+            NewerStoreError: A later release has brought them further.
+        """
+        from alembic import command
+        from alembic.util import CommandError
+
         with self.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if not self.is_sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            try:
+                command.upgrade(migrations(connection), "head")
+            except CommandError as error:
+                raise NewerStoreError from error
 
     def close(self) -> None:
         """Close every connection; SQLite then folds its WAL into the main file."""
         self.engine.dispose()
+
+
+def migrations(connection: Connection) -> Any:
+    """Alembic's configuration, for its commands on that connection."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
 
 
 def sqlite_url(path: Path) -> URL:
@@ -74,11 +113,70 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
+def database_url(text: str | URL) -> URL:
+    """The URL of a store, with the driver that we bring for it.
+
+    Raises:
+        UnreachableStoreError: It is no URL, or that of another engine.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise UnreachableStoreError("The address of the database is no URL.") from error
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if url.get_backend_name() not in _POOL_SIZES:
+        message = f"The hub keeps its data in SQLite or PostgreSQL, not in {url.get_backend_name()!r}."
+        raise UnreachableStoreError(message)
+    return url
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether the store is in SQLite, as it is where no URL says otherwise; then one process has it."""
+    return not url or database_url(url).get_backend_name() == "sqlite"
+
+
 def open_database(url: str | URL) -> Database:
-    """The database at the URL, its tables up to date."""
-    database = Database(make_url(url))
-    database.migrate()
+    """The database at the URL, its tables up to date.
+
+    Raises:
+        UnreachableStoreError: It cannot be reached.
+        NewerStoreError: A later release has brought it further.
+    """
+    database = connect(url)
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        raise
     return database
+
+
+def connect(url: str | URL) -> Database:
+    """The database at the URL, as it is.
+
+    Raises:
+        UnreachableStoreError: It cannot be reached.
+    """
+    url = database_url(url)
+    shown = url.render_as_string(hide_password=True)
+    try:
+        database = Database(url)
+        with database.read():
+            pass
+    except (ImportError, NoSuchModuleError) as error:
+        raise UnreachableStoreError('For PostgreSQL, install "hub-callbacks[postgres]".') from error
+    except OperationalError as error:
+        raise UnreachableStoreError(f"The database {shown} cannot be reached: {error.orig}") from error
+    return database
+
+
+def _engine_options(url: URL) -> dict[str, Any]:
+    name = url.get_backend_name()
+    options: dict[str, Any] = {"pool_size": _POOL_SIZES[name]}
+    if name == "postgresql":
+        said = {"application_name": "hub-callbacks", "connect_timeout": _CONNECT_S}
+        options["connect_args"] = {key: value for key, value in said.items() if key not in url.query}
+    return options
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:

@@ -16,6 +16,13 @@ class NotFoundError(StoreError):
         super().__init__(f"There is no model {model_id!r}.")
 
 
+class UploadGoneError(StoreError):
+    """The upload is no longer there."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"The upload {upload_id!r} was deleted, with its model or by a reset.")
+
+
 class IdTakenError(StoreError):
     """The proposed id belongs to another user's model, or to a deleted one."""
 
@@ -28,3 +35,14 @@ class BadCursorError(StoreError):
 
     def __init__(self, cursor: str) -> None:
         super().__init__(f"{cursor!r} is no cursor of this hub. Pass the lastRecordId of the page before.")
+
+
+class UnreachableStoreError(StoreError):
+    """The database cannot be opened: the message says why, without its password."""
+
+
+class NewerStoreError(StoreError):
+    """A later release has changed the tables; this one would not know what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__("A later release of hub-callbacks has used this database. Run that one, or a later one.")

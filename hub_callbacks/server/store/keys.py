@@ -7,7 +7,7 @@ import secrets as random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, text, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
@@ -23,6 +23,9 @@ _BY_HASH = (
 )
 _KEYS = select(*(keys.c.id, keys.c.user_id, keys.c.name, keys.c.created_at, keys.c.last_used_at), users.c.role).join(
     users, users.c.id == keys.c.user_id
+)
+_SECRET = text(  # the same words for SQLite and PostgreSQL, where another hub may make it at the same time
+    "INSERT INTO secrets (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
 )
 _USE = (
     update(keys)
@@ -92,11 +95,8 @@ class KeyStore:
         """A random secret of the hub's own, 256 bits as hexadecimal digits; made when first asked for."""
         wanted = select(secrets.c.value).where(secrets.c.name == name)
         with self.database.write() as connection:
-            value = connection.execute(wanted).scalar_one_or_none()
-            if value is None:
-                value = random.token_hex(32)
-                connection.execute(insert(secrets), {"name": name, "value": value})
-        return value
+            connection.execute(_SECRET, {"name": name, "value": random.token_hex(32)})
+            return str(connection.execute(wanted).scalar_one())
 
     def _note_use(self, key_id: str, last_used_at: float | None) -> None:
         now = self.clock()

@@ -19,7 +19,8 @@ _EPOCH_TIMES = 9  # enough for a median that one long validation does not move
 _MODEL = select(
     *(models.c.seq, models.c.last_epoch, models.c.best, models.c.last),
     *(models.c.last_row_at, models.c.started_at, models.c.epoch_times),
-).where(models.c.id == bindparam("id"), models.c.deleted_at.is_(None))
+)
+_MODEL = _MODEL.where(models.c.id == bindparam("id"), models.c.deleted_at.is_(None)).with_for_update(key_share=True)
 _ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))

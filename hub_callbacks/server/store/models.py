@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from hub_callbacks import wire
 from hub_callbacks.server.store import documents, states, values
@@ -46,8 +47,15 @@ class ModelStore:
             IdTakenError: The id is another owner's, or that of a deleted model.
         """
         model_id = str(body.get("id") or wire.new_id())
+        try:
+            return self._create(model_id, body, owner=owner)
+        except IntegrityError:  # on PostgreSQL, the same request has just made it
+            return self._create(model_id, body, owner=owner)
+
+    def _create(self, model_id: str, body: Mapping[str, Any], *, owner: str) -> Model:
+        known = select(models).where(models.c.id == model_id).with_for_update(key_share=True)
         with self.database.write() as connection:
-            row = connection.execute(select(models).where(models.c.id == model_id)).one_or_none()
+            row = connection.execute(known).one_or_none()
             if row is None:
                 connection.execute(insert(models), self._creation(model_id, body, owner=owner))
             elif row.owner != owner or row.deleted_at is not None:
@@ -229,7 +237,7 @@ def _select(model_id: str) -> Any:
 
 
 def _live(connection: Connection, model_id: str) -> Any:
-    row = connection.execute(_select(model_id)).one_or_none()
+    row = connection.execute(_select(model_id).with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise NotFoundError(model_id)
     return row

@@ -13,6 +13,7 @@ from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
 from hub_callbacks.server.store.runs import RunStore
+from hub_callbacks.server.store.turns import Turns
 from hub_callbacks.server.store.uploads import UploadStore
 
 
@@ -20,11 +21,20 @@ from hub_callbacks.server.store.uploads import UploadStore
 class Store(ModelStore, RunStore, MetricStore, CheckpointStore, UploadStore, KeyStore):
     """Everything that the hub keeps but the bytes of files. Any thread may call it; a write is on disk on return."""
 
+    turns: Turns
+
     def close(self) -> None:
         """Close every connection."""
+        self.turns.close()
         self.database.close()
 
 
 def open_store(where: Path | str, *, clock: Callable[[], float] = time.time) -> Store:
-    """The store in an SQLite file (a path) or at a SQLAlchemy URL, its tables made or brought up to date."""
-    return Store(open_database(sqlite_url(where) if isinstance(where, Path) else where), clock)
+    """The store in an SQLite file (a path) or at a SQLAlchemy URL, its tables made or brought up to date.
+
+    Raises:
+        UnreachableStoreError: It cannot be reached.
+        NewerStoreError: A later release has used it.
+    """
+    database = open_database(sqlite_url(where) if isinstance(where, Path) else where)
+    return Store(database, clock, Turns(database))

@@ -21,7 +21,7 @@ _UPLOADS = select(
 ).join(models, models.c.seq == uploads.c.model_seq)
 _ADVANCE = (
     update(uploads)
-    .where(uploads.c.id == bindparam("upload_id"))
+    .where(uploads.c.id == bindparam("upload_id"), uploads.c.offset_bytes == bindparam("from_bytes"))
     .values(offset_bytes=bindparam("to_bytes"), expires_at=bindparam("until"))
 )
 _SEEN = (
@@ -65,16 +65,20 @@ class UploadStore:
             row = connection.execute(wanted).one_or_none()
         return _upload(row) if row else None
 
-    def advance_upload(self, upload_id: str, offset_bytes: int) -> float:
+    def advance_upload(self, upload: Upload, offset_bytes: int) -> float | None:
         """Note that so many bytes have come; when it will expire now. The run has been heard of.
 
         A power cut may take the note; then the bytes behind the one before come again.
+
+        Returns:
+            When it will expire now; None where the upload is not, or no more, at the offset that ``upload`` says.
         """
-        until = self._until()
+        until, now = self._until(), self.clock()
+        step = {"upload_id": upload.id, "from_bytes": upload.offset_bytes, "to_bytes": offset_bytes, "until": until}
         with self.database.note() as connection:
-            connection.execute(_ADVANCE, {"upload_id": upload_id, "to_bytes": offset_bytes, "until": until})
-            connection.execute(_SEEN, {"upload_id": upload_id, "now": self.clock()})
-        return until
+            connection.execute(_SEEN, {"upload_id": upload.id, "now": now})  # the model first, as everybody does
+            is_there = connection.execute(_ADVANCE, step).rowcount == 1
+        return until if is_there else None
 
     def delete_upload(self, upload_id: str) -> None:
         """Forget the upload."""
