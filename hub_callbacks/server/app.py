@@ -13,8 +13,9 @@ from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.failures import show_failures
 from hub_callbacks.server.dashboard.router import page_router
 from hub_callbacks.server.failures import add_handlers
-from hub_callbacks.server.guard import STALL_S, Activity, Guard
+from hub_callbacks.server.guard import Activity, Guard
 from hub_callbacks.server.incoming import Incoming
+from hub_callbacks.server.limits import DEFAULTS, Limits
 from hub_callbacks.server.reception import delete_expired
 from hub_callbacks.server.routes import api_router
 from hub_callbacks.server.signing import Signer
@@ -31,7 +32,7 @@ def create_app(
     activity: Activity | None = None,
     clock: Callable[[], float] = time.time,
     heartbeat_s: float = HEARTBEAT_S,
-    stall_s: float = STALL_S,
+    limits: Limits = DEFAULTS,
 ) -> FastAPI:
     """The hub's API and pages.
 
@@ -43,7 +44,7 @@ def create_app(
         clock: Unix time, seconds.
         heartbeat_s: Seconds between the heartbeats that clients are asked for: a run hears after so long, at most,
             that it shall stop.
-        stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
+        limits: What a request may bring at most.
     """
     app = FastAPI(
         title="hub-callbacks",
@@ -55,12 +56,18 @@ def create_app(
     )
     signer = Signer(secret=store.secret("signing"), clock=clock)
     app.state.hub = Hub(
-        store=store, blobs=blobs, signer=signer, clock=clock, heartbeat_s=heartbeat_s, incoming=Incoming()
+        store=store,
+        blobs=blobs,
+        signer=signer,
+        clock=clock,
+        heartbeat_s=heartbeat_s,
+        incoming=Incoming(),
+        limits=limits,
     )
     app.include_router(api_router())
     app.include_router(page_router())
     add_handlers(app)
     show_failures(app)
-    app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=stall_s)
+    app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=limits.stall_s)
     delete_expired(app.state.hub)
     return app

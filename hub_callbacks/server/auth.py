@@ -21,6 +21,7 @@ SESSION_TTL_S = 30 * 86400.0
 SIGN_IN_TTL_S = 3600.0
 _SESSION, _SIGN_IN = "session", "sign-in"  # purposes of tokens
 _RANKS: Final[tuple[Role, ...]] = ("viewer", "trainer", "admin")
+_CHALLENGE: Final = {"www-authenticate": "Bearer"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _ApiKey = Annotated[str | None, Depends(APIKeyHeader(name=wire.API_KEY_HEADER, auto_error=False))]
@@ -64,20 +65,36 @@ def identify(request: Request, hub: Hub, *, shown: str | None, role: Role) -> Ca
     Raises:
         HTTPException: 401 without a valid key, 403 with one of a lower role than ``role``.
     """
-    found = hub.store.caller_of_key(shown) if shown else _session_of_api(request, hub)
+    found = identify_anyone(request, hub, shown=shown)
     if found is None:
-        message = "This hub does not know the API key." if shown else "An API key is needed, in the header x-api-key."
-        raise HTTPException(401, message, headers={"www-authenticate": "Bearer"})
+        raise key_needed()
     if _RANKS.index(found.role) < _RANKS.index(role):
         raise HTTPException(403, f"This needs the role {role!r}; the key has {found.role!r}.")
     return found
 
 
+def key_needed() -> HTTPException:
+    """What a caller without a key is told."""
+    return HTTPException(401, "An API key is needed, in the header x-api-key.", headers=_CHALLENGE)
+
+
+def identify_anyone(request: Request, hub: Hub, *, shown: str | None) -> Caller | None:
+    """The caller whose key is ``shown``, or who is signed in with this browser; None where nothing is shown.
+
+    Raises:
+        HTTPException: 401 for a key that is not valid.
+    """
+    if not shown:
+        return _session_of_api(request, hub)
+    found = hub.store.caller_of_key(shown)
+    if found is None:
+        raise HTTPException(401, "This hub does not know the API key.", headers=_CHALLENGE)
+    return found
+
+
 def current_session(request: Request, hub: ThisHub) -> Caller | None:
     """Who is signed in with this browser, or None."""
-    token = request.cookies.get(cookie_name(hub), "")
-    user_id = hub.signer.check(_SESSION, token)
-    return hub.store.get_user(user_id) if user_id else None
+    return _signed_in(hub, _SESSION, request.cookies.get(cookie_name(hub), ""))
 
 
 def page_viewer(request: Request, session: Annotated[Caller | None, Depends(current_session)]) -> Caller:
@@ -92,25 +109,16 @@ def page_viewer(request: Request, session: Annotated[Caller | None, Depends(curr
     return session
 
 
+def anyone(request: Request, hub: ThisHub, shown: ShownKey) -> Caller | None:
+    """A dependency for what may be public: the caller, or None with no key; 401 with one that is not valid."""
+    return identify_anyone(request, hub, shown=shown)
+
+
 Viewer = Annotated[Caller, Depends(require_key("viewer"))]
+Anyone = Annotated[Caller | None, Depends(anyone)]
 Trainer = Annotated[Caller, Depends(require_key("trainer"))]
 Admin = Annotated[Caller, Depends(require_key("admin"))]
 PageViewer = Annotated[Caller, Depends(page_viewer)]
-
-
-def check_owner(caller: Caller, owner: str) -> None:
-    """Let pass only the model's owner (a user's id) and admins.
-
-    Raises:
-        HTTPException: 403 for anybody else.
-    """
-    if not may_change(caller, owner):
-        raise HTTPException(403, "Only the model's owner and admins may change it.")
-
-
-def may_change(caller: Caller, owner: str) -> bool:
-    """Whether the caller is the model's owner (a user's id) and still a trainer, or an admin."""
-    return caller.role == "admin" or (caller.role == "trainer" and caller.user_id == owner)
 
 
 def cookie_name(hub: Hub) -> str:
@@ -120,13 +128,12 @@ def cookie_name(hub: Hub) -> str:
 
 def sign_in_url(hub: Hub, caller: Caller) -> str:
     """A path that signs a browser in as the caller, for an hour."""
-    return f"{LOGIN}?token={hub.signer.sign(_SIGN_IN, caller.user_id, ttl_s=SIGN_IN_TTL_S)}"
+    return f"{LOGIN}?token={hub.signer.sign(_SIGN_IN, _subject(hub, caller), ttl_s=SIGN_IN_TTL_S)}"
 
 
 def caller_of_sign_in(hub: Hub, token: str) -> Caller | None:
     """Whom a token of `sign_in_url` signs in, or None when it is forged or expired."""
-    user_id = hub.signer.check(_SIGN_IN, token)
-    return hub.store.get_user(user_id) if user_id else None
+    return _signed_in(hub, _SIGN_IN, token)
 
 
 def keep(request: Request, response: Response, name: str, value: str) -> None:
@@ -143,7 +150,7 @@ def keep(request: Request, response: Response, name: str, value: str) -> None:
 
 def start_session(request: Request, response: Response, hub: Hub, caller: Caller) -> None:
     """Set the session's cookie on the response."""
-    keep(request, response, cookie_name(hub), hub.signer.sign(_SESSION, caller.user_id, ttl_s=SESSION_TTL_S))
+    keep(request, response, cookie_name(hub), hub.signer.sign(_SESSION, _subject(hub, caller), ttl_s=SESSION_TTL_S))
 
 
 def is_same_origin(request: Request) -> bool:
@@ -160,6 +167,25 @@ def safe_next(path: str) -> str:
     """The path when it stays on this hub, else the front page: an open redirect would lend our name to others."""
     is_local = path.startswith("/") and not path.startswith("//")
     return path if is_local and path.isprintable() and "\\" not in path else "/"
+
+
+def _subject(hub: Hub, caller: Caller) -> str:
+    """What a browser's token names: the key, whose scope and end are the session's too, or the user's password."""
+    return f"key-{caller.key_id}" if caller.key_id else f"user-{caller.user_id}-{_mark(hub, caller.user_id)}"
+
+
+def _signed_in(hub: Hub, purpose: str, token: str) -> Caller | None:
+    match (hub.signer.check(purpose, token) or "").split("-"):
+        case ["key", key_id]:
+            return hub.store.caller_of_key_id(key_id)
+        case ["user", user_id, mark] if mark == _mark(hub, user_id):
+            return hub.store.get_user(user_id)
+    return None
+
+
+def _mark(hub: Hub, user_id: str) -> str:
+    """Changes with the user's password, so that a new one ends the sessions that the old one began."""
+    return hub.store.password_mark(user_id) or "none"
 
 
 def _session_of_api(request: Request, hub: Hub) -> Caller | None:

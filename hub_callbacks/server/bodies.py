@@ -51,6 +51,17 @@ FAILURES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+def also(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """More failures, by ``http_<status>``, for the OpenAPI document."""
+    return {
+        int(name.removeprefix("http_")): {"model": Failure, "description": description}
+        for name, description in meanings.items()
+    }
+
+
+TOO_LARGE: Final = also(http_413="It is too large.")
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -71,16 +82,28 @@ class RunBody(_Body):
     started_at: Unix | None = None
 
 
-class PatchBody(_Body):
-    """A part of a model's document, laid over it object by object."""
+class ThingBody(_Body):
+    """A project, or a part of its document, laid over it object by object. ``isPublic`` lets anyone read it."""
 
     model_config = ConfigDict(extra="allow")
 
     meta: Object | None = None
+    is_public: bool | None = None
+
+
+class DatasetBody(ThingBody):
+    """A data set, or a part of its document; ``projectId`` puts it in a project, or out of any when null."""
+
+    project_id: ModelId | None = None
+
+
+class PatchBody(DatasetBody):
+    """A part of a model's document, laid over it object by object."""
+
     config: Object | None = None
     dataset: Object | None = None
     lineage: Object | None = None
-    project_id: str | None = None
+    dataset_id: ModelId | None = None
     run: RunBody | None = None
     summary: dict[str, float | Literal["NaN", "Infinity", "-Infinity"]] | None = None
 
@@ -127,24 +150,30 @@ class ResetBody(_Body):
 
 
 class PageQuery(_Body):
-    """Which models to list, in the words of every hub-sdk; what else it says (``public``) makes no difference here."""
+    """Which to list, in the words of every hub-sdk."""
 
-    limit: Annotated[int | None, Field(description="Models a page.")] = None
+    limit: Annotated[int | None, Field(description="How many a page.")] = None
     per_page: Annotated[int | None, Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
     last_doc_id: Annotated[str, Field(alias="last_doc_id", description="lastRecordId of the page before.")] = ""
     last_record_id: Annotated[str, Field(description="The same, to hub-sdk 0.0.8 and before.")] = ""
     page: Annotated[int, Field(ge=0, le=10**9, description="Pages to leave out first.")] = 0
     query: Annotated[str, Field(max_length=256, description="Looked for in the names.")] = ""
+    public: Annotated[bool, Field(description="Only what anyone may read. Needs no key.")] = False
 
     @property
     def size(self) -> int:
-        """Models a page."""
+        """How many a page."""
         return min(max(self.limit or self.per_page or _PAGE, 1), _LARGEST_PAGE)
 
     @property
     def cursor(self) -> str | None:
         """Where the page before ended."""
         return self.last_doc_id or self.last_record_id or None
+
+    @property
+    def offset(self) -> int:
+        """How many to leave out first."""
+        return 0 if self.cursor else self.page * self.size
 
 
 class Id(_Body):
@@ -167,8 +196,22 @@ class SignIn(_Body):
     url: str
 
 
+class StorageBody(_Body):
+    """Which file a client of hub-sdk 0.0.6 or before wants the URL of."""
+
+    collection: Literal["models", "datasets"]
+    doc_id: ModelId
+    object: Annotated[str, Field(max_length=64, description="best, last or archive")] = ""
+
+
+class FileUrl(_Body):
+    """Where a file can be fetched by anyone, for a day; null where there is none."""
+
+    url: str | None
+
+
 class Listing(_Body):
-    """One page of models, newest first; ``lastRecordId`` is the cursor of the next page, null on the last."""
+    """One page, newest first; ``lastRecordId`` is the cursor of the next page, null on the last."""
 
     results: list[Object]
     total: int
@@ -203,6 +246,15 @@ class Published(_Body):
     id: str
     sha256: str
     size_bytes: int
+
+
+class StoredFile(_Body):
+    """A data set's archive or a project's image, verified and published; ``url`` gives its bytes for a day."""
+
+    filename: str
+    sha256: str
+    size_bytes: int
+    url: str
 
 
 class Stored(Published):

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.incoming import Incoming
+from hub_callbacks.server.limits import Limits
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.standing import Standing, judge
 from hub_callbacks.server.store import Store
@@ -25,6 +26,7 @@ class Hub:
         clock: Unix time, seconds.
         heartbeat_s: Seconds between two heartbeats that the hub asks its clients for.
         incoming: The uploads that this process is receiving.
+        limits: What it takes at most.
     """
 
     store: Store
@@ -33,6 +35,7 @@ class Hub:
     clock: Callable[[], float]
     heartbeat_s: float
     incoming: Incoming
+    limits: Limits
 
     def judge(self, model: Model) -> Standing:
         """How the run stands now."""

@@ -14,21 +14,34 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from hub_callbacks.server.archives import ArchiveError
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
 from hub_callbacks.server.bucket import BucketError
 from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.multipart import FormError
 from hub_callbacks.server.publishing import CheckpointError
-from hub_callbacks.server.store import BadCursorError, IdTakenError, NotFoundError, UploadGoneError
+from hub_callbacks.server.store import (
+    BadCursorError,
+    IdTakenError,
+    LastAdminError,
+    NameTakenError,
+    NotEmptyError,
+    NotFoundError,
+    UploadGoneError,
+)
 
 _log = logging.getLogger(__name__)
 
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     NotFoundError: 404,
     IdTakenError: 409,
+    LastAdminError: 409,
+    NameTakenError: 409,
+    NotEmptyError: 409,
     BadCursorError: 422,
     FormError: 422,
+    ArchiveError: 422,
     CheckpointError: 422,
     UploadBusyError: 423,
     UploadGoneError: 410,

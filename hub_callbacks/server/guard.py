@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.failures import failure
+from hub_callbacks.server.limits import STALL_S
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-STALL_S = 60.0  # a connection over radio is back by then; a client's own time-outs are as long
 
 
 @dataclass(slots=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from fastapi import HTTPException
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.blobs import BlobWriter
-from hub_callbacks.server.publishing import HEAD_BYTES
 
 _FIELD_BYTES = 4096  # HUB v1's fields are numbers and words
 _FIELDS = 32
+_HEAD_BYTES = 16  # enough to know an archive and every kind of image
 _END_BYTES = 22  # a zip's end record, as torch writes it: without a comment
 _DISPOSITION: Final = b"content-disposition"
 
@@ -23,7 +24,7 @@ class FormError(HubCallbacksError, ValueError):
 
 
 class UploadForm:
-    """The form of a checkpoint's upload. One thread at a time may call it.
+    """The form of an upload. One thread at a time may call it.
 
     Attributes:
         fields: The text fields so far.
@@ -32,14 +33,14 @@ class UploadForm:
         tail: The file's last bytes.
     """
 
-    def __init__(self, content_type: str, new_writer: Callable[[], BlobWriter]) -> None:
+    def __init__(self, content_type: str, new_writer: Callable[[], BlobWriter], *, limit_bytes: int) -> None:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise FormError(f"A checkpoint comes as multipart/form-data with a boundary, not as {content_type!r}.")
+            raise FormError(f"A file comes as multipart/form-data with a boundary, not as {content_type[:200]!r}.")
         self.fields: dict[str, str] = {}
         self.filename = ""
         self.head = self.tail = b""
-        self._new_writer = new_writer
+        self._new_writer, self._limit_bytes = new_writer, limit_bytes
         self._writer: BlobWriter | None = None
         self._is_complete = False
         self._header, self._value = bytearray(), bytearray()
@@ -51,6 +52,7 @@ class UploadForm:
 
         Raises:
             FormError: They are no form, or one that is not allowed.
+            HTTPException: 413, the file is too large.
         """
         try:
             self._parser.write(data)
@@ -118,8 +120,10 @@ class UploadForm:
                 raise FormError(f"The field {self._name!r} is longer than {_FIELD_BYTES} bytes.")
             return
         piece = data[start:end]
+        if self._writer.size_bytes + len(piece) > self._limit_bytes:
+            raise HTTPException(413, f"The file may have {self._limit_bytes} bytes at most.")
         self._writer.write(piece)
-        self.head = (self.head + piece[:HEAD_BYTES])[:HEAD_BYTES]
+        self.head = (self.head + piece[:_HEAD_BYTES])[:_HEAD_BYTES]
         self.tail = (self.tail + piece[-_END_BYTES:])[-_END_BYTES:]
 
     def _on_part_end(self) -> None:

@@ -44,13 +44,13 @@ def describe(fields: Mapping[str, str], *, filename: str) -> NewCheckpoint:
 
 
 def check_zip(head: bytes) -> None:
-    """Refuse a file that torch did not write.
+    """Refuse a file that is no zip archive, as those are that torch writes.
 
     Raises:
         CheckpointError: Its first `HEAD_BYTES` are not a zip archive's.
     """
-    if head != _ZIP_HEAD:
-        raise CheckpointError("The file is no checkpoint: it does not begin as a zip archive.")
+    if not head.startswith(_ZIP_HEAD):
+        raise CheckpointError("The file is not what it claims to be: it does not begin as a zip archive.")
 
 
 def publish(hub: Hub, model_id: str, new: NewCheckpoint, *, upload_id: str = "") -> Checkpoint:

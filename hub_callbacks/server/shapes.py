@@ -39,9 +39,9 @@ def hub_model(
         model: The model.
         standing: How its run stands.
         files: The checkpoints that it points to, by id.
-        urls: Where each of them can be fetched, by id.
+        urls: Where each of them can be fetched, by id; and so the data set, where the hub has it.
     """
-    arguments = _arguments(model)
+    arguments = _arguments(model, urls)
     resume, weights = model.resume_id, model.weights_id
     return {
         **model.document,
@@ -60,6 +60,7 @@ def hub_model(
         "meta": {**_object(model.document.get("meta")), "name": model.name},
         "dataset": model.document.get("dataset"),
         "project": model.document.get("projectId"),
+        "isPublic": model.is_public,
         "run": _run(model, standing),
     }
 
@@ -73,7 +74,7 @@ def hub_metrics(rows: list[MetricsRow]) -> list[dict[str, Any]]:
     return [{"meta": {"name": name}, "data": data} for name, data in series.items()]
 
 
-def _arguments(model: Model) -> dict[str, Any]:
+def _arguments(model: Model, urls: Mapping[str, str]) -> dict[str, Any]:
     """The seven training arguments; one more, and ``get_cfg`` of every release refuses them."""
     config = {**_DEFAULTS, **{name: value for name, value in model.config.items() if value is not None}}
     return {
@@ -83,7 +84,7 @@ def _arguments(model: Model) -> dict[str, Any]:
         "patience": config["patience"],
         "device": _plain(config["device"]),
         "cache": _plain(config["cache"]),
-        "data": model.dataset,
+        "data": urls.get(model.dataset_id or "", "" if model.dataset_id else model.dataset),
     }
 
 

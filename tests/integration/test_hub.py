@@ -154,7 +154,7 @@ def test_delete_when_soft_keeps_the_id_taken(hub: HubServer) -> None:
 def test_list_pages_by_cursor_newest_first(hub: HubServer, size: str, cursor: str) -> None:
     mark = wire.new_id()
     ids = [create(hub, meta={"name": f"{mark} {n}"}) for n in range(5)]
-    seen, params = [], {size: "2", "query": mark, "public": "True"}
+    seen, params = [], {size: "2", "query": mark, "public": "False"}
     while True:
         page = hub.ask("GET", wire.MODELS, params=params)
         assert page["total"] == 5
@@ -229,7 +229,7 @@ def test_reset_takes_the_key_of_old_clients_from_the_body(hub: HubServer) -> Non
     ("method", "path", "status"),
     [
         ("GET", "/v1/nothing", 404),
-        ("GET", "/v1/datasets", 404),
+        ("GET", f"/v1/datasets/{'x' * 20}", 404),
         ("GET", f"/v1/models/{'x' * 20}", 404),
         ("POST", f"/v1/models/{'x' * 20}/export", 501),
         ("POST", f"/v1/predict/{'x' * 20}", 501),

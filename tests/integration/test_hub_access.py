@@ -165,3 +165,58 @@ def test_store_holds_no_key(hub: HubServer) -> None:
 
 def test_key_has_the_form_that_old_clients_split(hub: HubServer) -> None:
     assert re.fullmatch(r"[A-Za-z0-9]{42}", hub.key)
+
+
+@pytest.fixture(scope="module")
+def shared(keys: dict[str, str]) -> dict[str, str]:
+    """What the other trainer cannot see: a model in a project of the trainer's, which is shared with nobody."""
+    project_id = send(keys, "trainer", "POST", wire.PROJECTS, {"meta": {"name": "secret"}}).json()["data"]["id"]
+    body = {"meta": {"name": "hidden run"}, "projectId": project_id, "run": {"project": "hidden project"}}
+    return {"model": send(keys, "trainer", "POST", wire.MODELS, body).json()["data"]["id"], "project": project_id}
+
+
+def signed_in(keys: dict[str, str], who: str) -> requests.Session:
+    session = requests.Session()
+    session.post(keys["url"] + "/login", data={"key": keys[who]}, headers={"origin": keys["url"]}, timeout=10)
+    return session
+
+
+@pytest.mark.parametrize(("who", "is_seen"), [("trainer", True), ("admin", True), ("other trainer", False)])
+def test_pages_show_runs_of_shared_projects_only(
+    keys: dict[str, str], shared: dict[str, str], who: str, is_seen: bool
+) -> None:
+    session, page = signed_in(keys, who), wire.page(shared["model"])
+    assert (session.get(keys["url"] + page, timeout=10).status_code == 200) == is_seen
+    assert (session.get(f"{keys['url']}/live{page}", timeout=10).status_code == 200) == is_seen
+    for path in ("/", "/?state=new", f"/?q={shared['model']}"):
+        text = session.get(keys["url"] + path, timeout=10).text
+        assert ("hidden run" in text, "hidden project" in text) == (is_seen, is_seen)
+
+
+def test_deleted_run_comes_back_for_those_who_may_change_it(keys: dict[str, str], shared: dict[str, str]) -> None:
+    page, origin = keys["url"] + wire.page(shared["model"]), {"origin": keys["url"]}
+    owner, other = signed_in(keys, "trainer"), signed_in(keys, "other trainer")
+    assert owner.post(f"{page}/delete", headers=origin, timeout=10).status_code == 200
+    assert "hidden run" not in other.get(f"{keys['url']}/?deleted={shared['model']}", timeout=10).text
+    assert "hidden run" in owner.get(f"{keys['url']}/?deleted={shared['model']}", timeout=10).text
+    other.post(f"{page}/restore", headers=origin, timeout=10)
+    assert owner.get(page, timeout=10).status_code == 404
+    owner.post(f"{page}/restore", headers=origin, timeout=10)
+    assert owner.get(page, timeout=10).status_code == 200
+
+
+def test_browser_keeps_the_scope_of_the_key_that_it_signed_in_with(
+    start_hub: Callable[[Path], HubServer], tmp_path: Path
+) -> None:
+    with open_folder(tmp_path) as folder:
+        admin = folder.store.create_user("root", "admin")
+        keys = {"viewer": folder.store.create_key(admin.user_id, role="viewer")}
+    keys["url"] = start_hub(tmp_path).url
+    session = signed_in(keys, "viewer")
+    link = session.post(keys["url"] + wire.SIGN_IN, headers={"origin": keys["url"]}, timeout=10).json()["data"]["url"]
+    linked = requests.Session()
+    linked.get(keys["url"] + link, timeout=10)
+    for browser_ in (session, linked):
+        assert browser_.get(keys["url"] + wire.MODELS, timeout=10).status_code == 200
+        refused = browser_.post(keys["url"] + wire.MODELS, json={}, headers={"origin": keys["url"]}, timeout=10)
+        assert refused.status_code == 403

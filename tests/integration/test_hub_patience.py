@@ -20,6 +20,7 @@ from hub_callbacks.server.app import create_app
 from hub_callbacks.server.connections import PatientProtocol
 from hub_callbacks.server.folder import open_folder
 from hub_callbacks.server.guard import Activity, Guard
+from hub_callbacks.server.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -61,7 +62,7 @@ def hub_address(serve: Callable[[ASGIApp], tuple[str, int]], tmp_path: Path) -> 
     with open_folder(tmp_path) as folder:
         key = folder.first_key()
         assert key is not None
-        yield serve(create_app(folder.store, folder.blobs, stall_s=STALL_S)), key
+        yield serve(create_app(folder.store, folder.blobs, limits=Limits(stall_s=STALL_S))), key
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -44,6 +44,8 @@ MODEL = Model(
     last_row_at=NOW,
     epoch_s=250.0,
     stop_reason=None,
+    is_public=False,
+    dataset_id=None,
 )
 
 

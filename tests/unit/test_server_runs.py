@@ -11,10 +11,12 @@ from sqlalchemy.dialects import postgresql
 from hub_callbacks.server.dashboard.filters import FilterError, conditions
 from hub_callbacks.server.store import Store, open_store
 from hub_callbacks.server.store.numbers import number_in
+from hub_callbacks.server.store.rows import Caller
 from hub_callbacks.server.store.runs import SCORES, Horizon, RunQuery, StateFilter
 from hub_callbacks.server.store.schema import models
 
 NOW = 1_000_000.0
+ADMIN = Caller(user_id="", name="", role="admin")
 HORIZON = Horizon(client=NOW - 90, old_client=NOW - 660)
 
 
@@ -48,7 +50,7 @@ def start(store: Store, owner: str, name: str, **run: Any) -> str:
 
 
 def names(store: Store, **query: Any) -> list[str]:
-    found, total = store.find_runs(RunQuery(**{"horizon": HORIZON, **query}), limit=100)
+    found, total = store.find_runs(RunQuery(**{"horizon": HORIZON, **query}), ADMIN, limit=100)
     assert total == len(found)
     return [run.name for run in found]
 
@@ -69,7 +71,7 @@ def test_runs_are_found_by_project(store: Store, owner: str) -> None:
     start(store, owner, "a", project="zoo")
     start(store, owner, "b")
     assert names(store, project="zoo") == ["a"]
-    assert store.projects() == ["zoo"]
+    assert store.projects(ADMIN) == ["zoo"]
 
 
 @pytest.mark.parametrize(
@@ -114,14 +116,14 @@ def test_runs_are_found_by_how_they_stand(store: Store, owner: str, clock: Clock
     assert found("silent") == ["silent"]
     assert found("new") == ["new"]
     assert found("finished", "failed") == ["failed", "finished"]
-    assert sorted(run.name for run in store.heard_runs(HORIZON)) == ["old", "running"]
+    assert sorted(run.name for run in store.heard_runs(HORIZON, ADMIN)) == ["old", "running"]
     assert names(store, states=StateFilter(words=(), ids=[old_client])) == ["old"]
 
 
 def test_old_clients_are_waited_for_longer(store: Store, owner: str, clock: Clock) -> None:
     clock.now = NOW - 600
     score(store, store.create_model({"meta": {"name": "old"}}, owner=owner).id, 0.5)
-    assert [run.name for run in store.heard_runs(HORIZON)] == ["old"]
+    assert [run.name for run in store.heard_runs(HORIZON, ADMIN)] == ["old"]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_runs_come_page_by_page_in_every_order(store: Store, owner: str) -> None
     for name in "abcde":
         start(store, owner, name)
     for sort in ("name", "state", "progress", "started", "duration", "score"):
-        pages = [store.find_runs(RunQuery(sort=sort), limit=2, offset=offset)[0] for offset in (0, 2, 4)]
+        pages = [store.find_runs(RunQuery(sort=sort), ADMIN, limit=2, offset=offset)[0] for offset in (0, 2, 4)]
         assert sorted(run.name for run in itertools.chain(*pages)) == list("abcde")
 
 
@@ -156,7 +158,7 @@ def test_sample_has_few_rows_of_a_long_run_and_all_of_a_short_one(store: Store, 
     short, long = start(store, owner, "short"), start(store, owner, "long")
     store.put_metrics(short, {epoch: {"a": epoch} for epoch in range(5)})
     store.put_metrics(long, {epoch: {"a": epoch} for epoch in range(1000)})
-    found = store.sample(store.get_models([short, long]))
+    found = store.sample(store.get_models([short, long], ADMIN))
     assert [row.epoch for row in found[short]] == [0, 1, 2, 3, 4]
     epochs = [row.epoch for row in found[long]]
     assert 16 <= len(epochs) <= 32

@@ -25,7 +25,7 @@ from hub_callbacks.server.store import (
     open_store,
 )
 from hub_callbacks.server.store.database import migrations
-from hub_callbacks.server.store.rows import NewCheckpoint
+from hub_callbacks.server.store.rows import Caller, NewCheckpoint
 from hub_callbacks.server.store.schema import checkpoints, metadata, metrics
 from hub_callbacks.server.store.uploads import TTL_S
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 MAP = "metrics/mAP50-95(B)"
+ADMIN = Caller(user_id="", name="", role="admin")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -307,10 +308,10 @@ def test_hard_delete_and_reset_name_the_blobs_of_unfinished_uploads(store: Store
 
 def test_list_goes_on_where_it_was_when_models_come_and_go(store: Store, owner: str) -> None:
     ids = [store.create_model({}, owner=owner).id for _ in range(4)]
-    first = store.list_models(limit=2)
+    first = store.list_models(ADMIN, limit=2)
     store.create_model({}, owner=owner)
     store.delete_model(ids[2], hard=True)
-    second = store.list_models(limit=2, cursor=first.cursor)
+    second = store.list_models(ADMIN, limit=2, cursor=first.cursor)
     assert [model.id for model in second.models] == [ids[1], ids[0]]
     assert second.cursor is None
 
@@ -321,7 +322,7 @@ def test_list_finds_names_whatever_the_case_and_takes_no_wildcards(
 ) -> None:
     for name in ("alpha", "beta 100%"):
         store.create_model({"meta": {"name": name}}, owner=owner)
-    assert store.list_models(limit=10, query=query).total == count
+    assert store.list_models(ADMIN, limit=10, query=query).total == count
 
 
 def test_key_is_known_by_its_hash_and_its_use_is_noted(store: Store, owner: str) -> None:

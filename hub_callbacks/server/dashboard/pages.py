@@ -16,6 +16,7 @@ from hub_callbacks.server.dashboard.listing import ThisListing, columns_cookie, 
 from hub_callbacks.server.dashboard.live import IDLE_PAUSE_S, PAUSE_S
 from hub_callbacks.server.dashboard.render import ThisRenderer, live_reply, root_url
 from hub_callbacks.server.dashboard.runs_page import controls, no_runs, runs_part
+from hub_callbacks.server.routes.access import find_deleted
 from hub_callbacks.server.store.rows import Caller
 
 _ONE_YEAR_S = 31_536_000
@@ -32,14 +33,14 @@ def runs(
     """The page with the runs that are looked for."""
     problem = ""
     try:
-        values = runs_part(hub, listing)
+        values = runs_part(hub, caller, listing)
     except FilterError as error:
         problem, values = str(error), no_runs(listing)
     shown = {
         **values,
-        **controls(hub, listing),
+        **controls(hub, caller, listing),
         "problem": problem,
-        "deleted": deleted and hub.store.deleted_run(deleted),
+        "deleted": find_deleted(hub, caller, deleted) if deleted else None,
         "root_url": root_url(request),
     }
     page = render.page("runs.html", status=422 if problem else 200, caller=caller, **shown)
@@ -50,11 +51,11 @@ def runs(
 
 @router.get("/live/runs")
 def runs_live(
-    hub: ThisHub, _: Viewer, render: ThisRenderer, request: Request, listing: ThisListing, mark: str = ""
+    hub: ThisHub, caller: Viewer, render: ThisRenderer, request: Request, listing: ThisListing, mark: str = ""
 ) -> JSONResponse:
     """The part of that page that changes; without it where the page has it already, as its ``mark`` says."""
     try:
-        values = runs_part(hub, listing)
+        values = runs_part(hub, caller, listing)
     except FilterError as error:
         raise HTTPException(422, str(error)) from error
     html = render.text("runs_live.html", root_url=root_url(request), **values)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub_callbacks import wire
-from hub_callbacks.server.auth import may_change
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.arguments import arguments
 from hub_callbacks.server.dashboard.charts import charts
 from hub_callbacks.server.dashboard.views import facts, numbers, run_view
 from hub_callbacks.server.files import file_path
+from hub_callbacks.server.permissions import may_change
 from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
 from hub_callbacks.server.store.runs import SCORES
 
@@ -33,13 +33,13 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         received: Number of rows that the hub has.
         root_url: The hub's address, without a slash at its end.
     """
-    is_ours = may_change(caller, model.owner)
+    is_ours = may_change(caller, hub.store.place_of("models", model.id, caller.user_id))
     return {
         "run": run_view(model, hub.judge(model), now=hub.clock()),
         "may_change": is_ours,
         "stop_reason": model.stop_reason,
         "stop_url": stop_path(model.id) if model.state in _STOPPABLE and is_ours else "",
-        "projects": hub.store.projects() if is_ours else [],
+        "projects": hub.store.projects(caller) if is_ours else [],
         "received": received,
         "numbers": numbers(model),
         "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in hub.store.checkpoints(model.id)],

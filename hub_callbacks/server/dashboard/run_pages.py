@@ -16,6 +16,7 @@ from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.live import IDLE_PAUSE_S, PAUSE_S, columns
 from hub_callbacks.server.dashboard.render import ThisRenderer, live_reply, root_url
 from hub_callbacks.server.dashboard.run_page import charts_part, live_part, still_part, stop_path
+from hub_callbacks.server.routes.access import check_changeable, find_deleted, find_readable
 from hub_callbacks.server.stopping import ask_to_stop
 from hub_callbacks.server.store.rows import Caller
 
@@ -25,7 +26,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 @router.get(wire.page("{model_id}"))
 def run(model_id: str, hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request) -> HTMLResponse:
     """The page of one run."""
-    model = hub.store.get_model(model_id)
+    model = find_readable(hub, caller, model_id)
     if model is None:
         text = f"There is no run with the ID {model_id!r} on this hub. It may have been deleted, or not have arrived."
         return render.error(404, "This run is not here", text, caller=caller)
@@ -48,7 +49,7 @@ def run_live(
 
     The charts, whose number follows from all rows, come with all rows only.
     """
-    model = hub.store.get_model(model_id)
+    model = find_readable(hub, caller, model_id)
     if model is None:
         return JSONResponse({"message": "The run is gone."}, status_code=404)
     rows, received = hub.store.metrics_since(model_id, since)
@@ -111,9 +112,7 @@ def delete(model_id: str, hub: ThisHub, caller: PageViewer, request: Request) ->
 @router.post(wire.page("{model_id}") + "/restore")
 def restore(model_id: str, hub: ThisHub, caller: PageViewer, request: Request) -> Response:
     """Show a deleted run again, and on to its page."""
-    deleted = hub.store.deleted_run(model_id)
-    if deleted is not None and auth.is_same_origin(request):
-        auth.check_owner(caller, deleted.owner)
+    if auth.is_same_origin(request) and find_deleted(hub, caller, model_id):
         hub.store.restore_model(model_id)
     return RedirectResponse(wire.page(model_id), status_code=303)
 
@@ -123,6 +122,6 @@ def _changed(
 ) -> Response:
     """Make the change when a page of ours asks for it and the caller may."""
     if auth.is_same_origin(request):
-        auth.check_owner(caller, hub.store.owner_of(model_id))
+        check_changeable(hub, caller, "models", model_id)
         change()
     return RedirectResponse(then, status_code=303)

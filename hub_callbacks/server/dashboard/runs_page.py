@@ -11,7 +11,7 @@ from hub_callbacks.server.dashboard.listing import COLUMNS, PAGE_SIZE, STATES, C
 from hub_callbacks.server.dashboard.sparkline import Sparkline, sparkline
 from hub_callbacks.server.dashboard.views import RunView, run_view
 from hub_callbacks.server.standing import horizon
-from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.rows import Caller, Model
 from hub_callbacks.server.store.runs import RunQuery, StateFilter
 
 _HEARD = {"running", "stalled"}  # which of the two a run is, its row alone does not tell
@@ -37,13 +37,14 @@ class RunsPart(TypedDict):
     first: int
 
 
-def runs_part(hub: Hub, listing: Listing) -> RunsPart:
-    """One page of the runs that are looked for.
+def runs_part(hub: Hub, caller: Caller, listing: Listing) -> RunsPart:
+    """One page of the runs that the caller may see and looks for.
 
     Raises:
         FilterError: The conditions cannot be read.
     """
-    models, total = hub.store.find_runs(query_of(hub, listing), limit=PAGE_SIZE, offset=(listing.page - 1) * PAGE_SIZE)
+    query, offset = query_of(hub, caller, listing), (listing.page - 1) * PAGE_SIZE
+    models, total = hub.store.find_runs(query, caller, limit=PAGE_SIZE, offset=offset)
     now = hub.clock()
     samples = hub.store.sample(models) if "curve" in listing.columns else {}
     return {
@@ -63,9 +64,9 @@ def runs_part(hub: Hub, listing: Listing) -> RunsPart:
     }
 
 
-def controls(hub: Hub, listing: Listing) -> dict[str, object]:
+def controls(hub: Hub, caller: Caller, listing: Listing) -> dict[str, object]:
     """The other values of ``runs.html``."""
-    return {"projects": hub.store.projects(), "all_states": STATES, "all_columns": COLUMNS, "listing": listing}
+    return {"projects": hub.store.projects(caller), "all_states": STATES, "all_columns": COLUMNS, "listing": listing}
 
 
 def no_runs(listing: Listing) -> RunsPart:
@@ -73,7 +74,7 @@ def no_runs(listing: Listing) -> RunsPart:
     return {"rows": [], "total": 0, "listing": listing, "columns": listing.shown, "pages": 0, "first": 1}
 
 
-def query_of(hub: Hub, listing: Listing) -> RunQuery:
+def query_of(hub: Hub, caller: Caller, listing: Listing) -> RunQuery:
     """What to ask the store for.
 
     Raises:
@@ -82,7 +83,7 @@ def query_of(hub: Hub, listing: Listing) -> RunQuery:
     return RunQuery(
         text=listing.text,
         project=listing.project or None,
-        states=_states(hub, listing) if listing.states else None,
+        states=_states(hub, caller, listing) if listing.states else None,
         conditions=conditions(listing.where),
         sort=listing.sort,
         is_descending=listing.is_descending,
@@ -90,9 +91,9 @@ def query_of(hub: Hub, listing: Listing) -> RunQuery:
     )
 
 
-def _states(hub: Hub, listing: Listing) -> StateFilter:
+def _states(hub: Hub, caller: Caller, listing: Listing) -> StateFilter:
     ids = set()
     if _HEARD & set(listing.states):
-        heard = hub.store.heard_runs(horizon(now=hub.clock(), heartbeat_s=hub.heartbeat_s))
+        heard = hub.store.heard_runs(horizon(now=hub.clock(), heartbeat_s=hub.heartbeat_s), caller)
         ids = {model.id for model in heard if hub.judge(model).word in listing.states}
     return StateFilter(words=set(listing.states) - _HEARD, ids=ids)

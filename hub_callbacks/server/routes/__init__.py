@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from hub_callbacks.server.routes import agents, checkpoints, downloads, hub, metrics, models, tus, unavailable, uploads
+from hub_callbacks.server.routes import (
+    agents,
+    checkpoints,
+    datasets,
+    downloads,
+    former,
+    hub,
+    metrics,
+    models,
+    projects,
+    tus,
+    unavailable,
+    uploads,
+)
 
 
 def api_router() -> APIRouter:
     """Every route of the API."""
     router = APIRouter()
-    for module in (hub, models, metrics, uploads, tus, checkpoints, agents, downloads, unavailable):
+    for module in (hub, models, metrics, uploads, tus, checkpoints, agents, datasets, projects, downloads):
+        router.include_router(module.router)
+    for module in (former, unavailable):
         router.include_router(module.router)
     return router

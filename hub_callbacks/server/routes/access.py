@@ -1,28 +1,106 @@
-"""The model that a route is about, for those who may read or change it.
+"""The thing that a route is about, for those who may read or change it.
 
 Each check is one function, not a chain of dependencies: FastAPI runs every synchronous one on a thread of its own.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Path, Request
 
-from hub_callbacks.server.auth import ShownKey, check_owner, identify
+from hub_callbacks.server.auth import ShownKey, identify, identify_anyone, key_needed
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.permissions import may_change, may_read
 from hub_callbacks.server.store import NotFoundError
-from hub_callbacks.server.store.rows import Caller, Model
+from hub_callbacks.server.store.access import Collection
+from hub_callbacks.server.store.rows import Caller, Model, Thing
+from hub_callbacks.server.store.things import ThingKind
+
+
+def check_readable(hub: Hub, caller: Caller | None, collection: Collection, thing_id: str) -> None:
+    """Let pass only who may read the thing; to others it does not exist.
+
+    Raises:
+        NotFoundError: There is none for this caller.
+        HTTPException: 401 for a caller without a key, where the thing is not public.
+    """
+    try:
+        place = hub.store.place_of(collection, thing_id, caller.user_id if caller else "")
+        if may_read(caller, place):
+            return
+    except NotFoundError:
+        if caller is not None:
+            raise
+    if caller is None:
+        raise key_needed()
+    raise NotFoundError(thing_id, collection)
+
+
+def find_readable(hub: Hub, caller: Caller | None, model_id: str) -> Model | None:
+    """The model; None where there is none that the caller may read."""
+    with contextlib.suppress(NotFoundError):
+        check_readable(hub, caller, "models", model_id)
+        return hub.store.get_model(model_id)
+    return None
+
+
+def find_deleted(hub: Hub, caller: Caller, model_id: str) -> Model | None:
+    """The model that was hidden and can be shown again; None where there is none that the caller may change."""
+    with contextlib.suppress(NotFoundError):
+        if may_change(caller, hub.store.place_of("models", model_id, caller.user_id, is_deleted=True)):
+            return hub.store.deleted_run(model_id)
+    return None
+
+
+def check_changeable(hub: Hub, caller: Caller, collection: Collection, thing_id: str) -> None:
+    """Let pass only who may change the thing.
+
+    Raises:
+        NotFoundError: There is none for this caller.
+        HTTPException: 403 for a caller who may only read it.
+    """
+    place = hub.store.place_of(collection, thing_id, caller.user_id)
+    if may_change(caller, place):
+        return
+    if not may_read(caller, place):
+        raise NotFoundError(thing_id, collection)
+    raise HTTPException(403, "Only its owner, trainers that its project is shared with, and admins may change this.")
+
+
+def settle(hub: Hub, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
+    """The body of something that is made or moved, in a project where the caller may put it.
+
+    A key for one project puts everything there.
+
+    Raises:
+        NotFoundError: There is no such project for this caller.
+        HTTPException: 403 for a caller who may only read it.
+    """
+    if caller.project_id is not None:
+        body = {"projectId": caller.project_id, **body}
+    project_id = body.get("projectId")
+    if project_id:
+        place = hub.store.place_in(project_id, caller.user_id)
+        if not may_read(caller, place):
+            raise NotFoundError(project_id, "projects")
+        if not may_change(caller, place):
+            raise HTTPException(403, "The project is shared with you for reading only.")
+    elif caller.project_id is not None:
+        raise HTTPException(403, "The key is good for one project only.")
+    return body
 
 
 def readable_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> Model:
-    """The model, for anyone with a key.
+    """The model, for whoever may read it.
 
     Raises:
-        NotFoundError: There is none.
-        HTTPException: 401 without a valid key.
+        NotFoundError: There is none for this caller.
+        HTTPException: 401 without a valid key, where the model is not public.
     """
-    identify(request, hub, shown=shown, role="viewer")
+    check_readable(hub, identify_anyone(request, hub, shown=shown), "models", model_id)
     model = hub.store.get_model(model_id)
     if model is None:
         raise NotFoundError(model_id)
@@ -30,25 +108,50 @@ def readable_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKe
 
 
 def own_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> str:
-    """The model's id, for its owner and admins.
+    """The model's id, for whoever may change it.
 
     Raises:
-        NotFoundError: There is none.
-        HTTPException: 401 without a valid key, 403 for anybody else.
+        NotFoundError: There is none for this caller.
+        HTTPException: 401 without a valid key, 403 for a caller who may only read it.
     """
-    return check_own(model_id, request, hub, shown)
-
-
-def check_own(model_id: str, request: Request, hub: Hub, shown: str | None) -> str:
-    """The same, for routes that get id and key in another way."""
     owner(model_id, request, hub, shown)
     return model_id
 
 
 def owner(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> Caller:
-    """The caller, who is the model's owner or an admin; raises as `own_model` does."""
+    """The caller, who may change the model; raises as `own_model` does."""
     caller = identify(request, hub, shown=shown, role="trainer")
-    check_owner(caller, hub.store.owner_of(model_id))
+    check_changeable(hub, caller, "models", model_id)
+    return caller
+
+
+def readable_thing(kind: ThingKind, name: str) -> Callable[..., Thing]:
+    """A dependency: the project or data set of that path parameter, for whoever may read it.
+
+    It raises as `readable_model` does.
+    """
+
+    def thing(request: Request, hub: ThisHub, shown: ShownKey, thing_id: str = Path(alias=name)) -> Thing:
+        check_readable(hub, identify_anyone(request, hub, shown=shown), kind, thing_id)
+        found = hub.store.get_thing(kind, thing_id)
+        if found is None:
+            raise NotFoundError(thing_id, kind)
+        return found
+
+    return thing
+
+
+def thing_owner(kind: ThingKind, name: str) -> Callable[..., Caller]:
+    """A dependency: the caller, who may change the project or data set of that path parameter.
+
+    It raises as `own_model` does.
+    """
+
+    def caller(request: Request, hub: ThisHub, shown: ShownKey, thing_id: str = Path(alias=name)) -> Caller:
+        found = identify(request, hub, shown=shown, role="trainer")
+        check_changeable(hub, found, kind, thing_id)
+        return found
+
     return caller
 
 

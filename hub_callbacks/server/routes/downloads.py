@@ -1,4 +1,4 @@
-"""Checkpoints out, to whoever holds a signed URL. A part can be asked for (RFC 9110, section 14)."""
+"""Files out, to whoever holds a signed URL. A part can be asked for (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.responses import StreamingResponse
 
 from hub_callbacks.server.bodies import FAILURES
 from hub_callbacks.server.context import ThisHub
-from hub_callbacks.server.files import FILES, download_name, opens
+from hub_callbacks.server.files import FILES, find_download
 
-router = APIRouter(tags=["checkpoints"])
+router = APIRouter(tags=["files"])
 
-_PATH = f"{FILES}/{{checkpoint_id}}/{{name:path}}"
+_PATH = f"{FILES}/{{file_id}}/{{name:path}}"
 _RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
@@ -24,27 +24,29 @@ _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", 
     response_class=Response,
     responses={200: _BYTES, 206: _BYTES, 403: FAILURES[403], 404: FAILURES[404], 422: FAILURES[422]},
 )
-def download(checkpoint_id: str, name: str, request: Request, hub: ThisHub, token: str = "") -> Response:
-    """The checkpoint's bytes, as an attachment."""
-    if not opens(hub, token, checkpoint_id):
-        raise HTTPException(403, "The link is not of this hub, or has expired. Ask the hub for a fresh one.")
-    checkpoint = hub.store.get_checkpoint(checkpoint_id)
-    if checkpoint is None:
-        raise HTTPException(404, f"There is no checkpoint {checkpoint_id!r} ({name!r}).")
-    etag = f'"{checkpoint.sha256}"'
-    start, stop = _wanted(request.headers, checkpoint.size_bytes, etag)
+def download(file_id: str, name: str, request: Request, hub: ThisHub, token: str = "") -> Response:
+    """The bytes of a checkpoint, a data set's archive or a project's image, as an attachment."""
+    try:
+        found = find_download(hub, file_id, token)
+    except PermissionError as error:
+        message = "The link is not of this hub, or has expired. Ask the hub for a fresh one."
+        raise HTTPException(403, message) from error
+    if found is None:
+        raise HTTPException(404, f"There is no file {file_id!r} ({name!r}).")
+    etag = f'"{found.sha256}"'
+    start, stop = _wanted(request.headers, found.size_bytes, etag)
     headers = {
         "accept-ranges": "bytes",
         "etag": etag,
         "content-length": str(stop - start),
-        "content-disposition": f'attachment; filename="{download_name(checkpoint)}"',
+        "content-disposition": f'attachment; filename="{found.name}"',
         "cache-control": "private, no-transform",
     }
-    is_part = (start, stop) != (0, checkpoint.size_bytes)
+    is_part = (start, stop) != (0, found.size_bytes)
     if is_part:
-        headers["content-range"] = f"bytes {start}-{stop - 1}/{checkpoint.size_bytes}"
-    pieces = [] if request.method == "HEAD" else hub.blobs.read(checkpoint.blob, start, stop)
-    return StreamingResponse(pieces, 206 if is_part else 200, headers, "application/octet-stream")
+        headers["content-range"] = f"bytes {start}-{stop - 1}/{found.size_bytes}"
+    pieces = [] if request.method == "HEAD" else hub.blobs.read(found.blob, start, stop)
+    return StreamingResponse(pieces, 206 if is_part else 200, headers, found.media_type)
 
 
 router.head(_PATH, include_in_schema=False)(download)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from hub_callbacks import wire
-from hub_callbacks.server.auth import ShownKey, Trainer, Viewer
+from hub_callbacks.server.auth import Anyone, ShownKey, Trainer
 from hub_callbacks.server.bodies import (
     FAILURES,
     CreateBody,
@@ -21,10 +21,11 @@ from hub_callbacks.server.bodies import (
     ResetBody,
 )
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.files import file_path, pointed_to
-from hub_callbacks.server.routes.access import OwnModelId, ReadableModel, check_own
+from hub_callbacks.server.files import file_path, pointed_to, training_path
+from hub_callbacks.server.routes.access import Owner, OwnModelId, ReadableModel, check_readable, own_model, settle
+from hub_callbacks.server.routes.collections import reader, root_url
 from hub_callbacks.server.shapes import hub_model
-from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.rows import Caller, Model
 
 router = APIRouter(tags=["models"], responses=FAILURES)
 
@@ -32,31 +33,31 @@ router = APIRouter(tags=["models"], responses=FAILURES)
 @router.post(wire.MODELS, responses={409: {**FAILURES[422], "description": "The proposed id is taken."}})
 def create(body: CreateBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
     """Create a model, or find the caller's own of the proposed id again."""
-    model = hub.store.create_model(body.given(), owner=caller.user_id)
+    model = hub.store.create_model(_settled(hub, caller, body), owner=caller.user_id)
     return Reply(message="Model created.", data=Id(id=model.id))
 
 
 @router.get(wire.MODELS)
-def list_models(request: Request, hub: ThisHub, _: Viewer, asked: Annotated[PageQuery, Query()]) -> Reply[Listing]:
-    """Models, newest first."""
+def list_models(request: Request, hub: ThisHub, caller: Anyone, asked: Annotated[PageQuery, Query()]) -> Reply[Listing]:
+    """Models that the caller may read, newest first."""
     found = hub.store.list_models(
-        limit=asked.size, cursor=asked.cursor, query=asked.query, offset=0 if asked.cursor else asked.page * asked.size
+        reader(caller, asked), limit=asked.size, cursor=asked.cursor, query=asked.query, offset=asked.offset
     )
-    results = _shown(request, hub, found.models)
+    results = _shown(request, hub, found.models, caller)
     return Reply(data=Listing(results=results, total=found.total, last_record_id=found.cursor))
 
 
 @router.get(wire.model("{model_id}"))
-def read(request: Request, hub: ThisHub, model: ReadableModel) -> Reply[Object]:
+def read(request: Request, hub: ThisHub, model: ReadableModel, caller: Anyone) -> Reply[Object]:
     """One model, as clients of every era read it."""
-    return Reply(data=_shown(request, hub, [model])[0])
+    return Reply(data=_shown(request, hub, [model], caller)[0])
 
 
 @router.patch(wire.model("{model_id}"))
-def patch(body: PatchBody, hub: ThisHub, own_id: OwnModelId) -> Reply[Id]:
+def patch(body: PatchBody, hub: ThisHub, model_id: str, caller: Owner) -> Reply[Id]:
     """Lay a part of a document over the model's; ``summary`` says what its best checkpoint scored."""
-    hub.store.update_model(own_id, body.given())
-    return Reply(message="Model updated.", data=Id(id=own_id))
+    hub.store.update_model(model_id, _settled(hub, caller, body, is_new=False))
+    return Reply(message="Model updated.", data=Id(id=model_id))
 
 
 @router.delete(wire.model("{model_id}"))
@@ -70,15 +71,31 @@ def delete(hub: ThisHub, own_id: OwnModelId, hard: bool = False) -> Reply[Id]:
 @router.post("/model-reset")
 def reset(request: Request, body: ResetBody, hub: ThisHub, shown: ShownKey) -> Reply[Id]:
     """Make a model new again: its metrics and checkpoints are removed."""
-    own_id = check_own(body.model_id, request, hub, body.api_key or shown)
+    own_id = own_model(body.model_id, request, hub, body.api_key or shown)
     for blob in hub.store.reset_model(own_id):
         hub.blobs.delete(blob)
     return Reply(message="Model reset.", data=Id(id=own_id))
 
 
-def _shown(request: Request, hub: Hub, models: Iterable[Model]) -> list[Object]:
+def _settled(hub: Hub, caller: Caller, body: PatchBody, *, is_new: bool = True) -> Object:
+    """What the client sent, in a project where it may be, with a data set that the caller may read."""
+    given = body.given()
+    if is_new or "projectId" in given:
+        given = settle(hub, caller, given)
+    if body.dataset_id:
+        check_readable(hub, caller, "datasets", body.dataset_id)
+        dataset = hub.store.get_thing("datasets", body.dataset_id)
+        named = {"id": body.dataset_id, "name": dataset.name if dataset else ""}
+        given["dataset"] = {**named, **(given.get("dataset") or {})}
+    return given
+
+
+def _shown(request: Request, hub: Hub, models: Iterable[Model], caller: Caller | None) -> list[Object]:
     models = list(models)
     files = pointed_to(hub, models)
-    root = str(request.base_url).rstrip("/")
+    root = root_url(request)
     urls = {checkpoint.id: root + file_path(hub, checkpoint) for checkpoint in files.values()}
-    return [hub_model(model, hub.judge(model), files=files, urls=urls) for model in models]
+    ids = {model.dataset_id for model in models if model.dataset_id}
+    datasets = hub.store.get_readable("datasets", ids, caller) if ids else {}
+    data = {dataset.id: root + path for dataset in datasets.values() if (path := training_path(hub, dataset))}
+    return [hub_model(model, hub.judge(model), files=files, urls=urls | data) for model in models]

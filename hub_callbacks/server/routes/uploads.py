@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from hub_callbacks import wire
-from hub_callbacks.server.bodies import FAILURES, Published, Reply
+from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Published, Reply
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.incoming import feed
+from hub_callbacks.server.forms import file_form, received_form
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip, describe, publish
 from hub_callbacks.server.routes.access import OwnModelId
@@ -19,35 +18,25 @@ from hub_callbacks.server.routes.access import OwnModelId
 router = APIRouter(tags=["checkpoints"])
 
 _ZIP_END = b"PK\x05\x06"  # PKWARE APPNOTE 4.3.16
-_FORM = {
-    "type": "object",
-    "required": ["epoch", "type", "file"],
-    "properties": {
-        "epoch": {"type": "integer", "minimum": 0},
-        "type": {"type": "string", "enum": ["epoch", "final"]},
-        "isBest": {"type": "string", "enum": ["True", "False"]},
-        "map": {"type": "number"},
-        wire.SHA256_FIELD: {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        "file": {"type": "string", "format": "binary", "description": "Under any field name; last.pt or best.pt."},
-    },
-}
+_FORM = file_form(
+    "Under any field name; last.pt or best.pt.",
+    epoch={"type": "integer", "minimum": 0, "maximum": 999_999_999, "required": True},
+    type={"type": "string", "enum": ["epoch", "final"], "required": True},
+    isBest={"type": "string", "enum": ["True", "False"]},
+    map={"type": "number"},
+    sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+)
 
 
 @router.post(
     wire.upload("{model_id}"),
-    responses=FAILURES,
-    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
+    responses=FAILURES | TOO_LARGE,
+    openapi_extra=_FORM,
 )
 async def upload(request: Request, own_id: OwnModelId, hub: ThisHub) -> Reply[Published]:
     """Take a checkpoint. What was published before stays until this one is verified."""
-    form = UploadForm(request.headers.get("content-type", ""), hub.blobs.writer)
-    try:
-        await feed(request.stream(), form.feed)
+    async with received_form(request, hub, limit_bytes=hub.limits.upload_bytes) as form:
         stored = await run_in_threadpool(_publish, hub, own_id, form)
-    except ClientDisconnect as error:
-        raise HTTPException(400, "The upload broke off.") from error
-    finally:
-        await run_in_threadpool(form.discard)
     return Reply(message="Checkpoint stored.", data=stored)
 
 

@@ -3,7 +3,10 @@
 from hub_callbacks.server.store.errors import (
     BadCursorError,
     IdTakenError,
+    LastAdminError,
+    NameTakenError,
     NewerStoreError,
+    NotEmptyError,
     NotFoundError,
     StoreError,
     UnreachableStoreError,
@@ -14,7 +17,10 @@ from hub_callbacks.server.store.store import Store, open_store
 __all__ = [
     "BadCursorError",
     "IdTakenError",
+    "LastAdminError",
+    "NameTakenError",
     "NewerStoreError",
+    "NotEmptyError",
     "NotFoundError",
     "Store",
     "StoreError",

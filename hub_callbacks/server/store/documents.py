@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Column, ColumnElement, or_
+
 from hub_callbacks.server.store.values import word
 
 _NUMBERS = ("batchSize", "epochs", "imageSize", "patience")  # the SDK's own examples send them as text: "5"
@@ -35,16 +37,34 @@ def config(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, **{name: value for name, value in numbers.items() if value is not None}}
 
 
+def dump(value: Any) -> str:
+    """The value as valid JSON: NaN and infinities as words."""
+    return json.dumps(_plain(value))
+
+
+def contains(query: str, *columns: Column[Any]) -> ColumnElement[bool]:
+    """Whether one of the columns contains the query, whatever the case."""
+    return or_(*(column.icontains(query, autoescape=True) for column in columns))
+
+
+def thing_columns(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a project or data set that follow from its document."""
+    is_public = {"is_public": document["isPublic"] is True} if "isPublic" in document else {}
+    return {"document": dump(document), "name": _stem(_name(document, "meta")), **is_public}
+
+
 def document_columns(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that follow from the document."""
+    """The columns of a model that follow from its document."""
     lineage = _object(document, "lineage")
     epochs = config(document).get("epochs")
     columns: dict[str, Any] = {
-        "document": _dump(document),
+        "document": dump(document),
         "name": _stem(_name(document, "meta")),
         "dataset": _name(document, "dataset"),
         "architecture": _name(lineage, "architecture"),
         "parent": _name(lineage, "parent"),
+        "dataset_id": document.get("datasetId") or None,
+        "is_public": document.get("isPublic") is True,
     }
     return columns | ({"epochs": int(epochs)} if isinstance(epochs, int | float) else {})
 
@@ -52,12 +72,8 @@ def document_columns(document: Mapping[str, Any]) -> dict[str, Any]:
 def run_columns(run: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that the extension ``run`` fills; only those that it names."""
     columns = {name: run[name] for name in ("project", "task", "epochs") if run.get(name) is not None}
-    texts = {name: _dump(run[name]) for name in ("args", "environment") if run.get(name) is not None}
+    texts = {name: dump(run[name]) for name in ("args", "environment") if run.get(name) is not None}
     return {**columns, **texts}
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(_plain(value))
 
 
 def _plain(value: Any) -> Any:

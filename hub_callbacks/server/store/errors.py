@@ -9,11 +9,35 @@ class StoreError(HubCallbacksError):
     """The store refuses what was asked of it."""
 
 
-class NotFoundError(StoreError):
-    """There is no such model."""
+_NOUNS = {"models": "model", "datasets": "data set", "projects": "project", "users": "user", "keys": "key"}
 
-    def __init__(self, model_id: str) -> None:
-        super().__init__(f"There is no model {model_id!r}.")
+
+class NotFoundError(StoreError):
+    """There is no such thing, or none that the caller may know of."""
+
+    def __init__(self, thing_id: str, collection: str = "models") -> None:
+        super().__init__(f"There is no {_NOUNS[collection]} {thing_id!r}.")
+
+
+class NotEmptyError(StoreError):
+    """The project still holds models or data sets."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"The project {project_id!r} still holds models or data sets. Move or delete them first.")
+
+
+class NameTakenError(StoreError):
+    """Another user has the e-mail address."""
+
+    def __init__(self, email: str) -> None:
+        super().__init__(f"Another user has the e-mail address {email!r}.")
+
+
+class LastAdminError(StoreError):
+    """Nobody else could let others in."""
+
+    def __init__(self) -> None:
+        super().__init__("This is the hub's last admin. Make another one first.")
 
 
 class UploadGoneError(StoreError):

@@ -1,4 +1,4 @@
-"""Users, their API keys (hashed), and the hub's own secret."""
+"""API keys (hashed), and the hub's own secret."""
 
 from __future__ import annotations
 
@@ -6,23 +6,35 @@ import hashlib
 import secrets as random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, text, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.rows import Caller, Key, Role
+from hub_callbacks.server.store.errors import NotFoundError
+from hub_callbacks.server.store.rows import Caller, Key, Role, lower
 from hub_callbacks.server.store.schema import keys, secrets, users
 
 _USED_EVERY_S = 60.0  # a write for each request would make readers of writers
 
-_BY_HASH = (
+_CALLERS = (
     select(users.c.id, users.c.name, users.c.role, keys.c.id.label("key_id"), keys.c.last_used_at)
+    .add_columns(keys.c.role.label("key_role"), keys.c.project_id)
     .join(users, users.c.id == keys.c.user_id)
-    .where(keys.c.hash == bindparam("hash"))
+    .where(
+        users.c.deleted_at.is_(None),
+        keys.c.revoked_at.is_(None),
+        or_(keys.c.expires_at.is_(None), keys.c.expires_at > bindparam("now")),
+    )
 )
-_KEYS = select(*(keys.c.id, keys.c.user_id, keys.c.name, keys.c.created_at, keys.c.last_used_at), users.c.role).join(
-    users, users.c.id == keys.c.user_id
+_BY_HASH = _CALLERS.where(keys.c.hash == bindparam("hash"))
+_BY_ID = _CALLERS.where(keys.c.id == bindparam("key_id"))
+_KEYS = (
+    select(*(column for column in keys.c if column.name not in {"hash", "role"}))
+    .add_columns(keys.c.role.label("key_role"), users.c.role.label("user_role"))
+    .join(users, users.c.id == keys.c.user_id)
+    .order_by(keys.c.created_at, keys.c.id)
 )
 _SECRET = text(  # the same words for SQLite and PostgreSQL, where another hub may make it at the same time
     "INSERT INTO secrets (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
@@ -37,57 +49,70 @@ _USE = (
 
 @dataclass(frozen=True)
 class KeyStore:
-    """The part of the store that keeps users and keys."""
+    """The part of the store that keeps keys."""
 
     database: Database
     clock: Callable[[], float]
 
-    def create_user(self, name: str, role: Role) -> Caller:
-        """A new user."""
-        user_id = wire.new_id()
-        row = {"id": user_id, "name": name, "role": role, "created_at": self.clock()}
-        with self.database.write() as connection:
-            connection.execute(insert(users), row)
-        return Caller(user_id=user_id, name=name, role=role)
+    def create_key(
+        self,
+        user_id: str,
+        *,
+        name: str = "",
+        role: Role | None = None,
+        project_id: str | None = None,
+        expires_at: float | None = None,
+    ) -> str:
+        """A new API key of that user: the only time that it can be read.
 
-    def create_key(self, user_id: str, *, name: str = "") -> str:
-        """A new API key of that user: the only time that it can be read."""
+        Args:
+            user_id: Whose it is.
+            name: What its user calls it.
+            role: What it may do at most; None for what the user may do.
+            project_id: The only project that it is good for; None for all.
+            expires_at: From when on it is no good, Unix time, seconds; None for never.
+        """
         key = wire.new_key()
         row = {"id": wire.new_id(), "user_id": user_id, "name": name, "hash": _hash(key), "created_at": self.clock()}
+        scope = {"role": role, "project_id": project_id, "expires_at": expires_at}
         with self.database.write() as connection:
-            connection.execute(insert(keys), row)
+            connection.execute(insert(keys), row | scope)
         return key
 
     def caller_of_key(self, key: str) -> Caller | None:
-        """Whose API key it is, or None; its last use is noted, to the minute."""
+        """Whose API key it is; its last use is noted, to the minute. None where it is unknown, expired or revoked."""
+        return self._caller(_BY_HASH, {"hash": _hash(key)})
+
+    def caller_of_key_id(self, key_id: str) -> Caller | None:
+        """Whose API key of that id it is; None where it is unknown, expired or revoked."""
+        return self._caller(_BY_ID, {"key_id": key_id})
+
+    def list_keys(self, user_id: str | None = None) -> list[Key]:
+        """The user's keys, everybody's when None; oldest first."""
+        wanted = _KEYS if user_id is None else _KEYS.where(keys.c.user_id == user_id)
         with self.database.read() as connection:
-            row = connection.execute(_BY_HASH, {"hash": _hash(key)}).one_or_none()
+            return [_key(row) for row in connection.execute(wanted)]
+
+    def get_key(self, key_id: str) -> Key:
+        """The key of that id.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self.database.read() as connection:
+            row = connection.execute(_KEYS.where(keys.c.id == key_id)).one_or_none()
         if row is None:
-            return None
-        self._note_use(row.key_id, row.last_used_at)
-        return Caller(user_id=row.id, name=row.name, role=row.role)
+            raise NotFoundError(key_id, "keys")
+        return _key(row)
 
-    def get_user(self, user_id: str) -> Caller | None:
-        """The user, or None."""
-        with self.database.read() as connection:
-            row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
-        return Caller(user_id=row.id, name=row.name, role=row.role) if row else None
-
-    def first_admin(self) -> Caller | None:
-        """The admin who was there first, or None in a store that has none yet."""
-        admins = select(users.c.id).where(users.c.role == "admin").order_by(users.c.created_at).limit(1)
-        with self.database.read() as connection:
-            user_id = connection.execute(admins).scalar_one_or_none()
-        return self.get_user(user_id) if user_id else None
-
-    def list_keys(self) -> list[Key]:
-        """Every key, oldest first."""
-        with self.database.read() as connection:
-            rows = connection.execute(_KEYS.order_by(keys.c.created_at, keys.c.id)).all()
-        return [Key(**row._mapping) for row in rows]
+    def revoke_key(self, key_id: str) -> None:
+        """Make a key no good, from now on. It stays in the list. To revoke it again changes nothing."""
+        wanted = update(keys).where(keys.c.id == key_id, keys.c.revoked_at.is_(None))
+        with self.database.write() as connection:
+            connection.execute(wanted.values(revoked_at=self.clock()))
 
     def delete_keys(self, name: str) -> None:
-        """Revoke every key of that name."""
+        """Remove every key of that name."""
         with self.database.write() as connection:
             connection.execute(delete(keys).where(keys.c.name == name))
 
@@ -98,6 +123,20 @@ class KeyStore:
             connection.execute(_SECRET, {"name": name, "value": random.token_hex(32)})
             return str(connection.execute(wanted).scalar_one())
 
+    def _caller(self, wanted: Select[Any], parameters: dict[str, Any]) -> Caller | None:
+        with self.database.read() as connection:
+            row = connection.execute(wanted, {**parameters, "now": self.clock()}).one_or_none()
+        if row is None:
+            return None
+        self._note_use(row.key_id, row.last_used_at)
+        return Caller(
+            user_id=row.id,
+            name=row.name,
+            role=lower(row.role, row.key_role),
+            key_id=row.key_id,
+            project_id=row.project_id,
+        )
+
     def _note_use(self, key_id: str, last_used_at: float | None) -> None:
         now = self.clock()
         if last_used_at is None or last_used_at < now - _USED_EVERY_S:
@@ -107,4 +146,10 @@ class KeyStore:
 
 def _hash(key: str) -> str:
     """SHA-256 is enough for a key of 250 random bits: there is nothing to guess, so nothing to slow down."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _key(row: Any) -> Key:
+    found = dict(row._mapping)
+    role = lower(found.pop("user_role"), found.pop("key_role"))
+    return Key(**found, role=role)

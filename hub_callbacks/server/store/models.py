@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub_callbacks import wire
 from hub_callbacks.server.store import documents, states, values
+from hub_callbacks.server.store.access import live_project, visible
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.errors import BadCursorError, IdTakenError, NotFoundError
-from hub_callbacks.server.store.rows import Contact, Model, Page
+from hub_callbacks.server.store.errors import IdTakenError, NotFoundError
+from hub_callbacks.server.store.paging import after, next_cursor
+from hub_callbacks.server.store.rows import Caller, Contact, Model, Page
 from hub_callbacks.server.store.schema import checkpoints, models, uploads
 
 _SEARCHED = (models.c.id, models.c.name, models.c.project, models.c.dataset, models.c.parent, models.c.architecture)
@@ -24,9 +26,8 @@ _VALUES = ("best", "last", "summary")
 _PLAIN = (
     *("id", "owner", "name", "project", "dataset", "architecture", "parent", "task", "status", "state", "state_at"),
     *("reason", "epochs", "last_epoch", "resume_id", "weights_id", "created_at", "started_at", "finished_at"),
-    *("last_seen_at", "last_row_at", "stop_reason"),
+    *("last_seen_at", "last_row_at", "stop_reason", "is_public", "dataset_id"),
 )
-_OWNER = select(models.c.owner).where(models.c.id == bindparam("model_id"), models.c.deleted_at.is_(None))
 _EMPTY = {"reason": "", "project": "", "task": "", **dict.fromkeys((*_JSON, *_VALUES), "{}")}
 
 
@@ -45,6 +46,7 @@ class ModelStore:
 
         Raises:
             IdTakenError: The id is another owner's, or that of a deleted model.
+            NotFoundError: The body names a project that there is not.
         """
         model_id = str(body.get("id") or wire.new_id())
         try:
@@ -57,7 +59,8 @@ class ModelStore:
         with self.database.write() as connection:
             row = connection.execute(known).one_or_none()
             if row is None:
-                connection.execute(insert(models), self._creation(model_id, body, owner=owner))
+                creation = self._creation(model_id, body, owner=owner)
+                connection.execute(insert(models), creation | _project(connection, body))
             elif row.owner != owner or row.deleted_at is not None:
                 raise IdTakenError(model_id)
             else:
@@ -70,22 +73,13 @@ class ModelStore:
             row = connection.execute(_select(model_id)).one_or_none()
         return _model(row) if row else None
 
-    def owner_of(self, model_id: str) -> str:
-        """The user (an id) whom the model belongs to.
-
-        Raises:
-            NotFoundError: There is no such model.
-        """
-        with self.database.read() as connection:
-            owner = connection.execute(_OWNER, {"model_id": model_id}).scalar_one_or_none()
-        if owner is None:
-            raise NotFoundError(model_id)
-        return str(owner)
-
-    def list_models(self, *, limit: int, cursor: str | None = None, query: str = "", offset: int = 0) -> Page:
-        """Models that contain the query in a name, newest first.
+    def list_models(
+        self, caller: Caller | None, *, limit: int, cursor: str | None = None, query: str = "", offset: int = 0
+    ) -> Page:
+        """Models that the caller may read and that contain the query in a name, newest first.
 
         Args:
+            caller: Who asks; None for anyone, who reads what is public.
             limit: At most so many, 1 or more.
             cursor: The `Page.cursor` of the page before.
             query: Looked for in id, name, project, data set and network, whatever the case.
@@ -94,29 +88,27 @@ class ModelStore:
         Raises:
             BadCursorError: The cursor is not one of ours.
         """
-        matches = _matches(query)
-        page = select(models).where(*matches).order_by(models.c.seq.desc()).limit(limit + 1).offset(offset)
-        if cursor:
-            page = page.where(models.c.seq < _seq(cursor))
+        matches = [models.c.deleted_at.is_(None), visible(models, caller)]
+        if query:
+            matches.append(documents.contains(query, *_SEARCHED))
+        page = after(select(models).where(*matches), models, cursor).limit(limit + 1).offset(offset)
         with self.database.read() as connection:
             total = connection.execute(select(func.count()).select_from(models).where(*matches)).scalar_one()
             rows = connection.execute(page).all()
-        more = len(rows) > limit
-        return Page(
-            models=[_model(row) for row in rows[:limit]], total=total, cursor=str(rows[limit - 1].seq) if more else None
-        )
+        return Page(models=[_model(row) for row in rows[:limit]], total=total, cursor=next_cursor(rows, limit=limit))
 
     def update_model(self, model_id: str, patch: Mapping[str, Any]) -> Model:
         """Lay a HUB v1 document over the model's, object by object; our ``run`` and ``summary`` may be in it.
 
         Raises:
-            NotFoundError: There is no such model.
+            NotFoundError: There is no such model, or the patch names a project that there is not.
             ValueError: A value of ``summary`` is not a number.
         """
         with self.database.write() as connection:
             row = _live(connection, model_id)
             document = documents.merge(json.loads(row.document), documents.hub_part(patch))
             changes = documents.document_columns(document) | documents.run_columns(patch.get("run") or {})
+            changes |= _project(connection, patch)
             if patch.get("summary") is not None:
                 scores = {name: values.number(value) for name, value in patch["summary"].items()}
                 changes["summary"] = values.dump({**values.load(row.summary), **scores})
@@ -227,6 +219,13 @@ def blobs_of(connection: Connection, model_seq: int) -> list[str]:
     ]
 
 
+def _project(connection: Connection, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The column that says which project the model is in, where the body does."""
+    if "projectId" not in body:
+        return {}
+    return {"project_seq": live_project(connection, body["projectId"]) if body["projectId"] else None}
+
+
 def _state(state: wire.RunState, at: float, reason: str) -> dict[str, Any]:
     changes: dict[str, Any] = {"state": state, "state_at": at, "reason": reason, "finished_at": None}
     return changes | ({"finished_at": at, "stop_reason": None} if state in states.OVER else {})
@@ -245,17 +244,6 @@ def _live(connection: Connection, model_id: str) -> Any:
 
 def _set(connection: Connection, seq: int, changes: Mapping[str, Any]) -> None:
     connection.execute(update(models).where(models.c.seq == seq).values(**changes))
-
-
-def _matches(query: str) -> list[ColumnElement[bool]]:
-    live = models.c.deleted_at.is_(None)
-    return [live, or_(*(column.icontains(query, autoescape=True) for column in _SEARCHED))] if query else [live]
-
-
-def _seq(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise BadCursorError(cursor)
-    return int(cursor)
 
 
 def _model(row: Any) -> Model:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from hub_callbacks.wire import RunState
 
 Role = Literal["admin", "trainer", "viewer"]
+RANKS: Final[tuple[Role, ...]] = ("viewer", "trainer", "admin")
 Status = Literal["new", "training", "trained"]  # the words that 8.0-era clients know
+
+
+def lower(role: Role, other: Role | None) -> Role:
+    """The lower of two roles; the first where the other is None."""
+    return role if other is None else min(role, other, key=RANKS.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class Model:
         last_row_at: When a row of a new epoch last arrived.
         epoch_s: Median of the last epochs' seconds, by the arrival of their rows; None before the first.
         stop_reason: Who asked the run to stop, in one line; None when nobody did since it began.
+        is_public: Whether anyone may read it, with no key.
+        dataset_id: The hub's own data set that it is trained on; None where it is another.
     """
 
     id: str
@@ -67,6 +75,8 @@ class Model:
     last_row_at: float | None
     epoch_s: float | None
     stop_reason: str | None
+    is_public: bool
+    dataset_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,17 +163,146 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A verified blob that is about to become a data set's archive or a project's image."""
+
+    filename: str
+    size_bytes: int
+    sha256: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A project or a data set.
+
+    Attributes:
+        owner: The user who created it.
+        document: What clients said of it in HUB v1's own shape, patches merged in.
+        is_public: Whether anyone may read it, with no key.
+        project_id: The project that a data set is in; None outside of any, and for a project.
+        file: A data set's archive, a project's image; None before there is one.
+    """
+
+    id: str
+    owner: str
+    name: str
+    document: Mapping[str, Any]
+    is_public: bool
+    project_id: str | None
+    file: NewFile | None
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingPage:
+    """A part of the projects or data sets, newest first; total and cursor as in `Page`."""
+
+    things: Sequence[Thing]
+    total: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What decides who may read and change a thing.
+
+    Attributes:
+        owner: The user whose it is.
+        is_public: Whether it or the project that it is in is public.
+        project_id: The project that it is in, or that it is; None outside of any.
+        project_owner: The user whose project that is.
+        member: The asking user's role in that project; None where it was not shared with them.
+    """
+
+    owner: str
+    is_public: bool = False
+    project_id: str | None = None
+    project_owner: str | None = None
+    member: Role | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who a request comes from."""
+    """Who a request comes from.
+
+    Attributes:
+        role: What they may do at most: the user's role, or the key's where that is lower.
+        key_id: The API key that they showed or signed in with; empty after a sign-in with a password.
+        project_id: The only project that the key is good for; None for all.
+    """
 
     user_id: str
     name: str
     role: Role
+    key_id: str = ""
+    project_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who may come in.
+
+    Attributes:
+        email: The address that they sign in with; None where they do not.
+        has_password: Whether they can sign in with a password.
+        document: What clients said of them in HUB v1's own shape, patches merged in.
+    """
+
+    id: str
+    name: str
+    role: Role
+    email: str | None
+    has_password: bool
+    document: Mapping[str, Any]
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A user whom a project is shared with, and what they may do there."""
+
+    user_id: str
+    name: str
+    email: str | None
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the audit log.
+
+    Attributes:
+        seq: Its number; later lines have higher ones.
+        user_id: Who did it; None where nobody was signed in.
+        key_id: With which API key; None where with none.
+        address: From which network address.
+        action: What was done, in one word for programs.
+        target: What it was done to: a kind and an id.
+        detail: More, for people; may be empty.
+    """
+
+    seq: int
+    at: float
+    user_id: str | None
+    key_id: str | None
+    address: str
+    action: str
+    target: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """An API key, which itself is stored nowhere: only its hash is."""
+    """An API key, which itself is stored nowhere: only its hash is.
+
+    Attributes:
+        role: What the key may do at most: its user's role, or its own where that is lower.
+        project_id: The only project that it is good for; None for all.
+        expires_at: From when on it is no good; None for never.
+        revoked_at: Since when it is no good; None while it is.
+    """
 
     id: str
     user_id: str
@@ -171,3 +310,6 @@ class Key:
     role: Role
     created_at: float
     last_used_at: float | None
+    project_id: str | None
+    expires_at: float | None
+    revoked_at: float | None

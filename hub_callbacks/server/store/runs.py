@@ -9,11 +9,12 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Double, and_, case, cast, func, or_, select
 
 from hub_callbacks.server.store import states, values
+from hub_callbacks.server.store.access import visible
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.models import _SEARCHED as SEARCHED
 from hub_callbacks.server.store.models import _model as model_of
 from hub_callbacks.server.store.numbers import number_in
-from hub_callbacks.server.store.rows import MetricsRow, Model
+from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
 from hub_callbacks.server.store.schema import metrics, models
 
 Comparison = Literal["<", "<=", ">", ">=", "=", "!="]
@@ -114,9 +115,11 @@ class RunStore:
     database: Database
     clock: Callable[[], float]
 
-    def find_runs(self, query: RunQuery, *, limit: int, offset: int = 0) -> tuple[list[Model], int]:
-        """The runs that match, in the query's order, from the ``offset``-th on; and how many there are in all."""
-        matches = _matches(query)
+    def find_runs(
+        self, query: RunQuery, caller: Caller | None, *, limit: int, offset: int = 0
+    ) -> tuple[list[Model], int]:
+        """The caller's runs that match, in the query's order, from the ``offset``-th on; and how many there are."""
+        matches = [*_matches(query), visible(models, caller)]
         order = _order(query)
         page = select(models.c.seq).where(*matches).order_by(*order).limit(limit).offset(offset)
         with self.database.read() as connection:
@@ -125,16 +128,17 @@ class RunStore:
             rows = {row.seq: row for row in connection.execute(select(models).where(models.c.seq.in_(seqs)))}
         return [model_of(rows[seq]) for seq in seqs], total
 
-    def heard_runs(self, horizon: Horizon) -> list[Model]:
-        """The runs that are not over and were heard of since the horizon."""
-        heard = select(models).where(_LIVE, ~_IS_OVER, ~_IS_NEW, ~_is_silent(horizon))
+    def heard_runs(self, horizon: Horizon, caller: Caller | None) -> list[Model]:
+        """The caller's runs that are not over and were heard of since the horizon."""
+        heard = select(models).where(_LIVE, ~_IS_OVER, ~_IS_NEW, ~_is_silent(horizon), visible(models, caller))
         with self.database.read() as connection:
             return [model_of(row) for row in connection.execute(heard)]
 
-    def get_models(self, model_ids: Sequence[str]) -> list[Model]:
-        """Those of the models that there are, in the order of their ids here."""
+    def get_models(self, model_ids: Sequence[str], caller: Caller | None) -> list[Model]:
+        """Those of the models that the caller may see, in the order of their ids here."""
         with self.database.read() as connection:
-            rows = {row.id: row for row in connection.execute(select(models).where(_LIVE, models.c.id.in_(model_ids)))}
+            wanted = select(models).where(_LIVE, models.c.id.in_(model_ids), visible(models, caller))
+            rows = {row.id: row for row in connection.execute(wanted)}
         return [model_of(rows[model_id]) for model_id in dict.fromkeys(model_ids) if model_id in rows]
 
     def deleted_run(self, model_id: str) -> Model | None:
@@ -144,9 +148,9 @@ class RunStore:
             row = connection.execute(wanted).one_or_none()
         return model_of(row) if row else None
 
-    def projects(self) -> list[str]:
-        """The names of the projects that runs belong to, sorted."""
-        names = select(models.c.project).where(_LIVE, models.c.project != "").distinct()
+    def projects(self, caller: Caller | None) -> list[str]:
+        """The names of the projects that the caller's runs belong to, sorted."""
+        names = select(models.c.project).where(_LIVE, models.c.project != "", visible(models, caller)).distinct()
         with self.database.read() as connection:
             return sorted(connection.execute(names).scalars(), key=str.casefold)
 

@@ -7,18 +7,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub_callbacks.server.store.access import AccessStore
+from hub_callbacks.server.store.audit import AuditStore
 from hub_callbacks.server.store.checkpoints import CheckpointStore
 from hub_callbacks.server.store.database import open_database, sqlite_url
 from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
 from hub_callbacks.server.store.runs import RunStore
+from hub_callbacks.server.store.things import ThingStore
 from hub_callbacks.server.store.turns import Turns
 from hub_callbacks.server.store.uploads import UploadStore
+from hub_callbacks.server.store.users import UserStore
 
 
 @dataclass(frozen=True)
-class Store(ModelStore, RunStore, MetricStore, CheckpointStore, UploadStore, KeyStore):
+class Store(
+    ModelStore,
+    RunStore,
+    MetricStore,
+    CheckpointStore,
+    UploadStore,
+    ThingStore,
+    AccessStore,
+    UserStore,
+    KeyStore,
+    AuditStore,
+):
     """Everything that the hub keeps but the bytes of files. Any thread may call it; a write is on disk on return."""
 
     turns: Turns

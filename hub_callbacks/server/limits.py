@@ -1,0 +1,42 @@
+"""How much one request may bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+STALL_S: Final = 60.0  # a connection over radio is back by then; a client's own time-outs are as long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a hub takes at most; what goes beyond is refused with a 4xx that says so. See the settings of these names.
+
+    Attributes:
+        body_bytes: A body that is not a file.
+        upload_bytes: A checkpoint or a data set.
+        image_bytes: A project's image.
+        unpacked_bytes: A data set's files, unpacked.
+        files: A data set's files.
+        name_chars: A name.
+        nesting: Objects and lists within each other.
+        row_keys: Metrics of one epoch.
+        rows: Epochs of one request.
+        uploads: Uploads in progress with one key.
+        stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
+    """
+
+    body_bytes: int = 16 << 20
+    upload_bytes: int = 64 << 30
+    image_bytes: int = 10 << 20
+    unpacked_bytes: int = 1 << 40
+    files: int = 5_000_000
+    name_chars: int = 1024
+    nesting: int = 16
+    row_keys: int = 2000
+    rows: int = 10_000
+    uploads: int = 200
+    stall_s: float = STALL_S
+
+
+DEFAULTS: Final = Limits()

@@ -1,0 +1,89 @@
+"""Data sets: archives of images and labels, and what is known of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from hub_callbacks import wire
+from hub_callbacks.server.auth import Anyone, Trainer
+from hub_callbacks.server.bodies import (
+    FAILURES,
+    TOO_LARGE,
+    DatasetBody,
+    Id,
+    Listing,
+    Object,
+    PageQuery,
+    Reply,
+    StoredFile,
+)
+from hub_callbacks.server.context import ThisHub
+from hub_callbacks.server.files import thing_path
+from hub_callbacks.server.forms import file_form, publish_archive, received_form
+from hub_callbacks.server.routes import collections
+from hub_callbacks.server.routes.access import readable_thing, thing_owner
+from hub_callbacks.server.store import NotFoundError
+from hub_callbacks.server.store.rows import Caller, Thing
+
+router = APIRouter(tags=["datasets"], responses=FAILURES)
+
+Readable = Annotated[Thing, Depends(readable_thing("datasets", "dataset_id"))]
+Owner = Annotated[Caller, Depends(thing_owner("datasets", "dataset_id"))]
+_PATH = wire.dataset("{dataset_id}")
+
+
+@router.post(wire.DATASETS)
+def create(body: DatasetBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
+    """Create a data set."""
+    return collections.create(hub, "datasets", caller, body.given())
+
+
+@router.get(wire.DATASETS)
+def list_datasets(
+    request: Request, hub: ThisHub, caller: Anyone, asked: Annotated[PageQuery, Query()]
+) -> Reply[Listing]:
+    """Data sets that the caller may read, newest first."""
+    return collections.listing(request, hub, "datasets", caller, asked)
+
+
+@router.get(_PATH)
+def read(request: Request, hub: ThisHub, thing: Readable) -> Reply[Object]:
+    """One data set; ``url`` gives its archive to anyone for a day."""
+    return Reply(data=collections.shown(request, hub, "datasets", thing))
+
+
+@router.patch(_PATH)
+def patch(dataset_id: str, body: DatasetBody, caller: Owner, hub: ThisHub) -> Reply[Id]:
+    """Lay a part of a document over the data set's."""
+    return collections.patch(hub, "datasets", dataset_id, caller, body.given())
+
+
+@router.delete(_PATH)
+def delete(dataset_id: str, _: Owner, hub: ThisHub, hard: bool = False) -> Reply[Id]:
+    """Hide the data set or, when hard, remove it with its archive."""
+    return collections.delete(hub, "datasets", dataset_id, hard=hard)
+
+
+@router.post(
+    f"{_PATH}/upload",
+    responses=TOO_LARGE,
+    openapi_extra=file_form(
+        "The zip archive, under any field name.", sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    ),
+)
+async def upload(dataset_id: str, request: Request, _: Owner, hub: ThisHub) -> Reply[StoredFile]:
+    """Take the data set's zip archive. The one before stays until this one is verified."""
+    async with received_form(request, hub, limit_bytes=hub.limits.upload_bytes) as form:
+        file = await run_in_threadpool(publish_archive, hub, dataset_id, form)
+    thing = await run_in_threadpool(hub.store.get_thing, "datasets", dataset_id)
+    path = thing_path(hub, "datasets", thing) if thing else None
+    if path is None:
+        raise NotFoundError(dataset_id, "datasets")
+    url = collections.root_url(request) + path
+    return Reply(
+        message="Stored.",
+        data=StoredFile(filename=file.filename, sha256=file.sha256, size_bytes=file.size_bytes, url=url),
+    )

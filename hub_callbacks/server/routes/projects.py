@@ -1,0 +1,88 @@
+"""Projects: what belongs together, and with whom it is shared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from hub_callbacks import wire
+from hub_callbacks.server.auth import Anyone, Trainer
+from hub_callbacks.server.bodies import (
+    FAILURES,
+    TOO_LARGE,
+    Id,
+    Listing,
+    Object,
+    PageQuery,
+    Reply,
+    StoredFile,
+    ThingBody,
+    also,
+)
+from hub_callbacks.server.context import ThisHub
+from hub_callbacks.server.files import thing_path
+from hub_callbacks.server.forms import file_form, publish_image, received_form
+from hub_callbacks.server.routes import collections
+from hub_callbacks.server.routes.access import readable_thing, thing_owner
+from hub_callbacks.server.store import NotFoundError
+from hub_callbacks.server.store.rows import Caller, Thing
+
+router = APIRouter(tags=["projects"], responses=FAILURES)
+
+Readable = Annotated[Thing, Depends(readable_thing("projects", "project_id"))]
+Owner = Annotated[Caller, Depends(thing_owner("projects", "project_id"))]
+_PATH = wire.project("{project_id}")
+
+
+@router.post(wire.PROJECTS)
+def create(body: ThingBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
+    """Create a project."""
+    return collections.create(hub, "projects", caller, body.given())
+
+
+@router.get(wire.PROJECTS)
+def list_projects(
+    request: Request, hub: ThisHub, caller: Anyone, asked: Annotated[PageQuery, Query()]
+) -> Reply[Listing]:
+    """Projects that the caller may read, newest first."""
+    return collections.listing(request, hub, "projects", caller, asked)
+
+
+@router.get(_PATH)
+def read(request: Request, hub: ThisHub, thing: Readable) -> Reply[Object]:
+    """One project; ``imageUrl`` gives its image for a day."""
+    return Reply(data=collections.shown(request, hub, "projects", thing))
+
+
+@router.patch(_PATH)
+def patch(project_id: str, body: ThingBody, caller: Owner, hub: ThisHub) -> Reply[Id]:
+    """Lay a part of a document over the project's."""
+    return collections.patch(hub, "projects", project_id, caller, body.given())
+
+
+@router.delete(_PATH, responses=also(http_409="It still holds something."))
+def delete(project_id: str, _: Owner, hub: ThisHub, hard: bool = False) -> Reply[Id]:
+    """Hide the project or, when hard, remove it; a project that still holds something is only hidden."""
+    return collections.delete(hub, "projects", project_id, hard=hard)
+
+
+@router.post(
+    f"{_PATH}/upload",
+    responses=TOO_LARGE,
+    openapi_extra=file_form("The image."),
+)
+async def upload(project_id: str, request: Request, _: Owner, hub: ThisHub) -> Reply[StoredFile]:
+    """Take the project's image: PNG, JPEG, GIF or WebP."""
+    async with received_form(request, hub, limit_bytes=hub.limits.image_bytes) as form:
+        file = await run_in_threadpool(publish_image, hub, project_id, form)
+    thing = await run_in_threadpool(hub.store.get_thing, "projects", project_id)
+    path = thing_path(hub, "projects", thing) if thing else None
+    if path is None:
+        raise NotFoundError(project_id, "projects")
+    url = collections.root_url(request) + path
+    return Reply(
+        message="Stored.",
+        data=StoredFile(filename=file.filename, sha256=file.sha256, size_bytes=file.size_bytes, url=url),
+    )

@@ -1,0 +1,88 @@
+"""Where everything is: the paths of HUB v1 and of our extensions, and the headers and fields that go with them."""
+
+from __future__ import annotations
+
+API_KEY_HEADER = "x-api-key"
+SHA256_FIELD = "sha256"  # a text field of the upload form, before the file part
+
+HUB = "/v1/hub"
+HEALTH = "/healthz"
+AUTH = "/v1/auth"
+SIGN_IN = "/v1/auth/browser"
+SIGN_IN_EMAIL = "/v1/auth/email"  # what ULTRALYTICS_FIREBASE_AUTH_URL is to name, behind the hub's root
+MODELS = "/v1/models"
+DATASETS = "/v1/datasets"
+PROJECTS = "/v1/projects"
+USERS = "/v1/users"
+KEYS = "/v1/keys"
+AUDIT = "/v1/audit"
+
+
+def model(model_id: str) -> str:
+    """Path of one model: GET, PATCH, DELETE, and POST of `MetricsBody`."""
+    return f"{MODELS}/{model_id}"
+
+
+def metrics(model_id: str) -> str:
+    """Path of a model's metrics: GET."""
+    return f"{MODELS}/{model_id}/metrics"
+
+
+def upload(model_id: str) -> str:
+    """Path that takes a model's checkpoints: POST, multipart."""
+    return f"{MODELS}/{model_id}/upload"
+
+
+def uploads(model_id: str) -> str:
+    """Path that makes a tus upload of a model's checkpoint: POST (feature ``tus``); its ``Location`` takes the rest."""
+    return f"{MODELS}/{model_id}/uploads"
+
+
+def checkpoints(model_id: str) -> str:
+    """Path of a model's published checkpoints: GET, a list of `Stored`."""
+    return f"{MODELS}/{model_id}/checkpoints"
+
+
+def dataset(dataset_id: str) -> str:
+    """Path of one data set: GET, PATCH, DELETE."""
+    return f"{DATASETS}/{dataset_id}"
+
+
+def project(project_id: str) -> str:
+    """Path of one project: GET, PATCH, DELETE."""
+    return f"{PROJECTS}/{project_id}"
+
+
+def members(project_id: str) -> str:
+    """Path of the users that a project is shared with: GET; below it, by a user's id, PUT and DELETE."""
+    return f"{PROJECTS}/{project_id}/members"
+
+
+def user(user_id: str) -> str:
+    """Path of one user: GET, PATCH, DELETE."""
+    return f"{USERS}/{user_id}"
+
+
+def key(key_id: str) -> str:
+    """Path of one API key, by its id: DELETE."""
+    return f"{KEYS}/{key_id}"
+
+
+def commands(model_id: str) -> str:
+    """Path that takes commands for a model's trainer: POST of `CommandBody` (feature ``commands``)."""
+    return f"{MODELS}/{model_id}/commands"
+
+
+def state(model_id: str) -> str:
+    """Path that takes a run's state: POST of `StateBody` (feature ``run-state``)."""
+    return f"{MODELS}/{model_id}/state"
+
+
+def heartbeat(model_id: str) -> str:
+    """Path that takes the heartbeats of a model's agent: POST of `HeartbeatBody`."""
+    return f"/v1/agent/heartbeat/models/{model_id}"
+
+
+def page(model_id: str) -> str:
+    """Path of a model's page on the hub's web root."""
+    return f"/models/{model_id}"
