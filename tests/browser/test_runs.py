@@ -18,7 +18,7 @@ def test_runs_show_how_each_stands(page: Page, trainer: Trainer) -> None:
     page.goto("/?q=first")
     row = page.get_by_role("row", name="first")
     expect(row.get_by_role("cell")).to_have_text(
-        ["first", "running", re.compile(r"2\s*/4"), "0.2500", "", "yolo11n.pt", "coco8.yaml", "just now", "0 s"]
+        ["", "first", "running", re.compile(r"2\s*/4"), "0.2500", "", "yolo11n.pt", "coco8.yaml", "just now", "0 s"]
     )
     expect(row.locator("time")).to_have_attribute("title", re.compile(r"\d:\d\d"))
 

@@ -1,6 +1,7 @@
 // Charts of one page move together: a hover marks the same epoch in all of them, a zoom shows the same epochs.
 
-/** Join the plots that `all` returns; `onHover` is called with the epoch under the pointer, with null when it leaves. */
+/** Join the plots that `all` returns; `onHover` is called with the epoch under the pointer and its plot, with null when
+ * the pointer leaves. */
 export function join(all, onHover) {
   let isEcho = false;
   const echo = (action) => {
@@ -17,7 +18,7 @@ export function join(all, onHover) {
       echo(() => {
         const epoch = points[0].x;
         for (const other of others()) Plotly.Fx.hover(other, { xval: epoch });
-        onHover(epoch);
+        onHover(epoch, plot);
       }),
     );
     plot.on("plotly_unhover", () =>
