@@ -49,7 +49,7 @@ async def received_form(request: Request, hub: Hub, *, limit_bytes: int) -> Asyn
     """
     form = UploadForm(request.headers.get("content-type", ""), hub.blobs.writer, limit_bytes=limit_bytes)
     try:
-        await feed(request.stream(), form.feed)
+        await feed(request.stream(), form.take)
         yield form
     except ClientDisconnect as error:
         raise HTTPException(400, "The upload broke off.") from error

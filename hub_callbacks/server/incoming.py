@@ -1,11 +1,11 @@
-"""What this process is receiving: bodies in pieces fit for a thread, and the uploads that are at work now."""
+"""What this process is receiving: bodies in lots fit for a thread, and the uploads that are at work now."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from hub_callbacks.errors import HubCallbacksError
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_PIECE_BYTES: Final = 1 << 20  # a piece for a thread: large enough that the hop there costs nothing
+_LOT_BYTES: Final = 1 << 20  # for a thread at once: large enough that the hop there costs little; two are held
 _REMEMBERED: Final = 256  # running hashes, of some 200 bytes each
 
 
@@ -29,34 +29,34 @@ class UploadBusyError(HubCallbacksError):
         )
 
 
-async def feed(stream: AsyncIterator[bytes], *takers: Callable[[bytes], None]) -> None:
-    """Hand a stream's bytes in large pieces to each taker, on threads of their own, while the next ones come.
+async def feed(stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], None]) -> None:
+    """Hand a stream's bytes on, many at a time, on another thread, while the next ones come.
 
-    The first taker alone may raise; none of its calls goes on when this returns or raises.
+    No call of ``take`` goes on when this returns or raises.
 
     Raises:
-        Exception: What the stream or the first taker raises.
+        Exception: What the stream or ``take`` raises.
     """
-    work: asyncio.Future[list[None]] | None = None
+    work: asyncio.Task[None] | None = None
     try:
-        async for piece in _in_large_pieces(stream):
+        async for pieces in _in_lots(stream):
             if work is not None:
                 await work
-            work = asyncio.gather(*(run_in_threadpool(take, piece) for take in takers))
+            work = asyncio.create_task(run_in_threadpool(take, pieces))
     finally:
         if work is not None:
             await work
 
 
-async def _in_large_pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _in_lots(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     pieces, size_bytes = [], 0
     async for piece in stream:
         pieces.append(piece)
         size_bytes += len(piece)
-        if size_bytes >= _PIECE_BYTES:
-            yield b"".join(pieces)
+        if size_bytes >= _LOT_BYTES:
+            yield pieces
             pieces, size_bytes = [], 0
-    yield b"".join(pieces)
+    yield pieces
 
 
 class Incoming:

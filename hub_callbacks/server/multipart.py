@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from fastapi import HTTPException
@@ -47,15 +47,16 @@ class UploadForm:
         self._name, self._text, self._is_file = "", bytearray(), False
         self._parser = self._new_parser(options[b"boundary"])
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes of the body.
+    def take(self, pieces: Iterable[bytes]) -> None:
+        """Take the next pieces of the body.
 
         Raises:
             FormError: They are no form, or one that is not allowed.
             HTTPException: 413, the file is too large.
         """
         try:
-            self._parser.write(data)
+            for piece in pieces:
+                self._parser.write(piece)
         except FormParserError as error:
             raise FormError(f"The form is broken: {error}.") from error
 

@@ -1,17 +1,18 @@
 """One request's part of an upload: written, checked, and at the end published.
 
-The offset in the store moves only when the bytes are in the file and their checksum is right, so it never claims bytes
-that are not there: what a dead hub wrote beyond it is cut off. Bytes are not forced to the disk before the end. A power
-cut may damage the last ones; the SHA-256 of the whole file, read again by a process that has not seen it all, tells.
+Bytes are written in their order, so the file's length says how many have come, also when the hub was killed. The store
+keeps up to where they count: to the end of the upload, or, while a body with a checksum comes, to its beginning; what a
+dead hub wrote beyond that is cut off. Bytes are not forced to the disk before the end. A power cut may damage the last
+ones; the SHA-256 of the whole file, read again by a process that has not seen it all, tells.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Final
 
 from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,8 @@ from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+_NOTE_S: Final = 60.0  # between two notes that an upload goes on, which put its expiry off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,10 @@ class Chunk:
 
 
 def offset_of(hub: Hub, upload: Upload) -> int:
-    """How many bytes of the upload are there."""
+    """How many bytes of the upload are there; of one that is not published, never all, so that the last come again."""
     if upload.is_published:
         return upload.size_bytes
-    return hub.blobs.partial_bytes(upload.blob, upload.offset_bytes)
+    return hub.blobs.partial_bytes(upload.blob, min(upload.offset_bytes, upload.size_bytes - 1))
 
 
 def delete_expired(hub: Hub) -> None:
@@ -88,7 +91,7 @@ async def turn(hub: Hub, upload_id: str) -> AsyncIterator[None]:
 
 
 class Reception:
-    """Takes the body of one PATCH, by its `takers`. One thread at a time may call the rest, within the upload's turn.
+    """Takes the body of one PATCH. One thread at a time may call it, within the upload's turn.
 
     Args:
         hub: The hub.
@@ -106,24 +109,30 @@ class Reception:
             raise _elsewhere(offset, chunk.offset_bytes)
         self._offset = offset
         self._checksum = hashlib.new(chunk.algorithm, usedforsecurity=False) if chunk.algorithm else None
+        self._counts_to = upload.size_bytes if self._checksum is None else offset
+        self._noted_at = hub.clock()
         self._part = hub.blobs.partial(upload.blob)
-        self._part.truncate(offset)
-        self._digest = hub.incoming.digest(upload.id, offset, self._part.mark)
+        try:
+            self._digest = self._begin()
+        except Exception:
+            self._part.close()
+            raise
 
-    def write(self, piece: bytes) -> None:
-        """Take a piece of the body.
+    def take(self, pieces: Iterable[bytes]) -> None:
+        """Take the next pieces of the body.
 
         Raises:
             HTTPException: 413, there are more bytes than the upload has.
         """
-        if self._offset + len(piece) > self._upload.size_bytes:
-            raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
-        self._part.write(piece)
-        self._offset += len(piece)
-
-    def takers(self) -> list[Callable[[bytes], None]]:
-        """What each piece of the body goes to: `write`, and the hashes, which may work at the same time."""
-        return [self.write, *(digest.update for digest in (self._digest, self._checksum) if digest is not None)]
+        for piece in pieces:
+            if self._offset + len(piece) > self._upload.size_bytes:
+                raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
+            self._part.write(piece)
+            self._offset += len(piece)
+            for digest in filter(None, (self._digest, self._checksum)):
+                digest.update(piece)
+        if self._hub.clock() - self._noted_at >= _NOTE_S:
+            self._note()
 
     def finish(self) -> tuple[int, float]:
         """Check the body, which has ended, and publish the checkpoint when it is whole.
@@ -143,24 +152,37 @@ class Reception:
         if self._offset == self._upload.size_bytes:
             self._publish()
             return self._offset, self._upload.expires_at
-        return self._offset, self._advance()
+        return self._offset, self._keep()
 
     def break_off(self) -> None:
         """Keep what has come of a body that will not end, unless it was to be checked as a whole."""
-        self._digest = None  # it may be ahead of the offset
         if self._checksum is None:
-            self._advance()
+            self._keep()
 
     def close(self) -> None:
         """Close the file."""
         self._part.close()
 
-    def _advance(self) -> float:
+    def _begin(self) -> _Hash | None:
+        """Cut off what does not count, then note what will; the running hash of what is there, if it is known."""
+        self._part.truncate(self._offset)
+        if self._upload.offset_bytes != self._counts_to:
+            self._note()
+        return self._hub.incoming.digest(self._upload.id, self._offset, self._part.mark)
+
+    def _keep(self) -> float:
+        self._counts_to = self._upload.size_bytes if self._checksum is None else self._offset
         self._part.flush()
-        expires_at = self._hub.store.advance_upload(self._upload, self._offset)
+        expires_at = self._note()
+        self._hub.incoming.remember(self._upload.id, self._offset, self._part.mark, self._digest)
+        return expires_at
+
+    def _note(self) -> float:
+        expires_at = self._hub.store.advance_upload(self._upload, self._counts_to)
         if expires_at is None:
             raise _elsewhere(self._offset, self._chunk.offset_bytes)
-        self._hub.incoming.remember(self._upload.id, self._offset, self._part.mark, self._digest)
+        self._noted_at = self._hub.clock()
+        self._upload = replace(self._upload, offset_bytes=self._counts_to, expires_at=expires_at)
         return expires_at
 
     def _publish(self) -> None:

@@ -18,6 +18,8 @@ from hub_callbacks.transport.part import Part
 from hub_callbacks.transport.timeouts import new_session
 from hub_callbacks.transport.upload import Upload
 
+END_BYTES = 1 << 16  # of a file, sent when its hash is known
+
 
 class HubApi:
     """One hub, over one pool of connections, for one thread.
@@ -107,18 +109,19 @@ class HubApi:
             self._request("POST", wire.upload(model_id), data=form, headers={"content-type": form.content_type})
 
     def upload_resumably(self, model_id: str, upload: Upload) -> None:
-        """Send a checkpoint in chunks, from where an earlier try broke off; verified on the hub when this returns."""
+        """Send a checkpoint from where an earlier try broke off; it is on the hub, verified, when this returns."""
         offset = tus.offset_bytes(self._session, upload.url) if upload.url else None
         url = upload.url
         if offset is None:
             url, offset = self._create_upload(model_id, upload)
         with ThreadPoolExecutor(1) as aside, upload.path.open("rb") as file:
-            sha256 = aside.submit(upload.sha256)  # while the chunks are sent; only the last one needs it
+            sha256 = aside.submit(upload.sha256)  # while the rest is sent; only its end needs it
             while (left := upload.checkpoint.size_bytes - offset) > 0:
-                chunk = Part(file, offset=offset, size_bytes=min(left, wire.TUS_CHUNK_BYTES))
-                file_sha256 = sha256.result() if len(chunk) == left else ""
+                size_bytes = _next_bytes(left, is_retry=upload.is_retry)
+                part = Part(file, offset=offset, size_bytes=size_bytes, on_sent=upload.on_progress)
+                file_sha256 = sha256.result() if size_bytes == left else ""
                 offset = tus.put(
-                    self._session, url, chunk, offset=offset, file_sha256=file_sha256, is_checked=upload.is_retry
+                    self._session, url, part, offset=offset, file_sha256=file_sha256, is_checked=upload.is_retry
                 )
                 upload.on_progress(offset)
 
@@ -139,6 +142,16 @@ class HubApi:
 
     def _request(self, method: str, path: str, **kwargs: Any) -> Any:
         return request(self._session, method, self.api_url + path, **kwargs)
+
+
+def _next_bytes(left: int, *, is_retry: bool) -> int:
+    """Bytes of the next request, of so many that are left: all but the end, which goes with the hash of the file.
+
+    A try after one that went wrong goes chunk by chunk, so that each can be checked.
+    """
+    if is_retry:
+        return min(left, wire.TUS_CHUNK_BYTES)
+    return left - END_BYTES if left > END_BYTES else left
 
 
 def _info(data: Any) -> Any:

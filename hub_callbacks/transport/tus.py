@@ -1,7 +1,7 @@
 """An upload that continues after a break: tus 1.0 (https://tus.io/protocols/resumable-upload).
 
-A file goes in chunks; after a break the hub says how much it has, and the rest is sent. With the last chunk goes the
-SHA-256 of the whole file, which the hub compares before it publishes.
+A file goes in as few parts as may be; after a break the hub says how much it has, and the rest is sent. With the last
+part goes the SHA-256 of the whole file, which the hub compares before it publishes.
 """
 
 from __future__ import annotations

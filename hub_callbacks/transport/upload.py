@@ -24,7 +24,7 @@ class Upload:
         checkpoint: What it is.
         path: The file that holds its bytes, which does not change while it is sent.
         url: Where an earlier try has begun to send it; empty when none has.
-        is_retry: Whether an earlier try went wrong; then each chunk is checked by itself, not only the whole file.
+        is_retry: Whether an earlier try went wrong; then it goes in chunks, each checked by itself, too.
         on_created: Called with the URL that the hub has opened for it.
         on_progress: Called with the number of bytes sent so far, for every block that is sent.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 TUS_VERSION = "1.0.0"
-TUS_CHUNK_BYTES = 8 << 20  # of one PATCH: what a break costs at most, and enough that the request costs next to nothing
+TUS_CHUNK_BYTES = 8 << 20  # of one checked PATCH: what a break or damage costs at most
 TUS_CONTENT_TYPE = "application/offset+octet-stream"
 TUS_CHECKSUM = "sha256"
 TUS_RESUMABLE_HEADER = "Tus-Resumable"

@@ -65,6 +65,45 @@ def test_upload_goes_on_after_the_hub_was_killed_in_the_middle(own_tus: TusClien
     assert download(again) == content
 
 
+def test_bytes_without_a_checksum_outlive_the_hub(own_tus: TusClient, restart: Restart) -> None:
+    content = own_tus.content + bytes(9_000_000)
+    location = own_tus.begin(content)
+    stuck = own_tus.stuck(location, content, is_checked=False)
+    partial = partial_file(own_tus)
+    own_tus.ask_until(location, lambda: partial.stat().st_size > 1_000_000)
+    own_tus.kill_hub()
+    stuck.break_off()
+    again = restart(own_tus)
+    kept = again.offset(location)
+    assert kept == partial.stat().st_size
+    assert again.patch(location, kept, content[kept:]).status_code == 204
+    assert download(again) == content
+
+
+def test_bytes_with_a_checksum_behind_some_without_do_not_outlive_the_hub(own_tus: TusClient, restart: Restart) -> None:
+    content = own_tus.content + bytes(9_000_000)
+    location = own_tus.begin(content)
+    assert own_tus.patch(location, 0, content[:1000], Upload_Checksum=None).status_code == 204
+    stuck = own_tus.stuck(location, content[1000:], offset=1000)
+    partial = partial_file(own_tus)
+    own_tus.ask_until(location, lambda: partial.stat().st_size > 1_000_000)
+    own_tus.kill_hub()
+    stuck.break_off()
+    assert restart(own_tus).offset(location) == 1000
+
+
+def test_whole_file_that_was_not_published_is_asked_for_its_last_byte(own_tus: TusClient, restart: Restart) -> None:
+    content = own_tus.content
+    location = own_tus.begin(content)
+    own_tus.patch(location, 0, content[:9000], Upload_Checksum=None)
+    own_tus.kill_hub()
+    partial_file(own_tus).write_bytes(content)
+    again = restart(own_tus)
+    assert again.offset(location) == len(content) - 1
+    assert again.patch(location, len(content) - 1, content[-1:]).status_code == 204
+    assert download(again) == content
+
+
 def test_upload_whose_hub_died_while_it_published_sends_only_the_last_chunk_again(
     own_tus: TusClient, restart: Restart
 ) -> None:

@@ -35,7 +35,7 @@ def blobs(tmp_path: Path) -> FolderBlobs:
 def test_form_is_the_same_however_it_is_cut(blobs: FolderBlobs, size: int) -> None:
     form = UploadForm(TYPE, blobs.writer, limit_bytes=1 << 20)
     for start in range(0, len(BODY), size):
-        form.feed(BODY[start : start + size])
+        form.take([BODY[start : start + size]])
     writer = form.finish()
     assert form.fields == {"epoch": "3", "type": "epoch"}
     assert (form.filename, form.head, form.tail) == ("last.pt", CONTENT[:16], CONTENT[-22:])
@@ -63,7 +63,7 @@ def test_form_that_is_wrong_says_how(blobs: FolderBlobs, body: bytes, message: s
 
 
 def take(form: UploadForm, body: bytes) -> None:
-    form.feed(body)
+    form.take([body])
     form.finish()
 
 

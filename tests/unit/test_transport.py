@@ -17,6 +17,7 @@ from hub_callbacks import wire
 from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.transport import HubApi, Upload
+from hub_callbacks.transport.api import END_BYTES
 
 ID = "i" * 20
 
@@ -180,16 +181,29 @@ def offset(value: int) -> dict[str, str]:
     return {"upload_offset": str(value)}
 
 
-def test_resumable_upload_is_announced_and_sent_in_chunks(api: HubApi, script: Any, big: Upload) -> None:
+def test_resumable_upload_is_announced_and_sent_but_for_its_end_in_one_request(
+    api: HubApi, script: Any, big: Upload
+) -> None:
     created: list[str] = []
-    chunk = wire.TUS_CHUNK_BYTES
+    seen: list[int] = []
+    size_bytes = big.checkpoint.size_bytes
     script.will_answer(201, location="/v1/models/i/uploads/u")
-    for done in (0, chunk, 2 * chunk, 2 * chunk + 5):
+    for done in (0, size_bytes - END_BYTES, size_bytes):
         script.will_answer(204, **offset(done))
-    api.upload_resumably(ID, replace(big, on_created=created.append))
+    api.upload_resumably(ID, replace(big, on_created=created.append, on_progress=seen.append))
     assert created == [f"{script.url}/v1/models/i/uploads/u"]
-    assert [method for method, _, _ in script.heard] == ["POST", "HEAD", "PATCH", "PATCH", "PATCH"]
+    assert [method for method, _, _ in script.heard] == ["POST", "HEAD", "PATCH", "PATCH"]
     assert b"".join(body for _, _, body in script.heard) == big.path.read_bytes()
+    assert seen == sorted(seen)
+    assert (len(set(seen)) > 50, seen[-1]) == (True, size_bytes)
+
+
+def test_resumable_upload_that_went_wrong_before_goes_chunk_by_chunk(api: HubApi, script: Any, big: Upload) -> None:
+    chunk, size_bytes = wire.TUS_CHUNK_BYTES, big.checkpoint.size_bytes
+    for done in (0, chunk, 2 * chunk, size_bytes):
+        script.will_answer(200, **offset(done))
+    api.upload_resumably(ID, replace(big, url=f"{script.url}/u", is_retry=True))
+    assert [len(body) for _, _, body in script.heard] == [0, chunk, chunk, 5]
 
 
 def test_portal_in_place_of_the_hub_is_retryable_at_every_step_of_an_upload(

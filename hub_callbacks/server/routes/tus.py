@@ -141,7 +141,7 @@ async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Respons
 
 async def _receive(request: Request, reception: Reception) -> None:
     try:
-        await feed(request.stream(), *reception.takers())
+        await feed(request.stream(), reception.take)
     except (ClientDisconnect, HTTPException) as error:
         await run_in_threadpool(reception.break_off)
         if isinstance(error, HTTPException):

@@ -123,7 +123,7 @@ class Upload(NewCheckpoint):
     """A checkpoint that comes in several requests. ``sha256`` and ``size_bytes`` are what its client claims.
 
     Attributes:
-        offset_bytes: Bytes that have come and were checked.
+        offset_bytes: Up to where the bytes that have come count.
         is_published: Whether it has become a checkpoint.
         expires_at: When it may be forgotten.
     """

@@ -66,9 +66,9 @@ class UploadStore:
         return _upload(row) if row else None
 
     def advance_upload(self, upload: Upload, offset_bytes: int) -> float | None:
-        """Note that so many bytes have come; when it will expire now. The run has been heard of.
+        """Note up to where the bytes that come count; when it will expire now. The run has been heard of.
 
-        A power cut may take the note; then the bytes behind the one before come again.
+        A power cut may take the note.
 
         Returns:
             When it will expire now; None where the upload is not, or no more, at the offset that ``upload`` says.
