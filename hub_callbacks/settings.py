@@ -148,6 +148,9 @@ class Settings:
     wait_s: float = _row(
         SECONDS, _default_wait_s, "Longest wait at the end of training for the delivery (3600 on Colab)."
     )
+    cache_mb: float = _row(
+        MEGABYTES, 20_000.0, "Space for downloaded checkpoints; beyond it, those that were not used for longest go."
+    )
     spool_mb: float = _row(
         MEGABYTES, 20_000.0, "Most disk space for checkpoints that wait for their delivery; a final model always fits."
     )

@@ -6,6 +6,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,7 +49,7 @@ def unpack(archive: Path, folder: Path) -> str:
                 staging.replace(folder)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
-    return _found(folder)
+    return found_in(folder)
 
 
 def _extract(archive: Path, staging: Path) -> None:
@@ -62,7 +63,7 @@ def _extract(archive: Path, staging: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as source, target.open("xb") as file:
                     _copy(source, file, member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise DatasetError(
             f"The data set {archive.name!r} cannot be unpacked: {error}. Upload it to the hub again."
         ) from error
@@ -94,7 +95,7 @@ def _safe_path(member: zipfile.ZipInfo) -> PurePosixPath:
     """
     path = PurePosixPath(member.filename.replace("\\", "/"))
     kind = stat.S_IFMT(member.external_attr >> 16)
-    is_elsewhere = path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+    is_elsewhere = not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
     if is_elsewhere or kind not in {0, stat.S_IFREG}:
         raise DatasetError(f"The data set is not safe to unpack: it holds {member.filename!r}. Upload it without that.")
     return path
@@ -165,7 +166,8 @@ def _class_folders(folder: Path) -> Iterator[Path]:
     return (path.parent for path in sorted(folder.rglob("train")) if path.is_dir() and "images" not in path.parts)
 
 
-def _found(folder: Path) -> str:
+def found_in(folder: Path) -> str:
+    """What Ultralytics takes as ``data``, of a folder that `unpack` has made."""
     if (folder / READY).exists():
         return str(folder / READY)
     return str(next(_class_folders(folder)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import sys
 import time
@@ -14,10 +15,10 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 import click
-from filelock import FileLock
 
 from hub_callbacks import wire
 from hub_callbacks.errors import DamagedError, RetryableError
+from hub_callbacks.session import cache
 from hub_callbacks.transport import Downloads, RemoteFile
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ def fetch(
     label: str,
     sha256: str = "",
     suffix: str = "",
+    limit_bytes: float = math.inf,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
     """The file at a URL, downloaded unless it is there already.
@@ -47,6 +49,7 @@ def fetch(
         label: What a progress bar is labelled with.
         sha256: Its SHA-256 where it is known, in hexadecimal digits.
         suffix: What its name ends with, such as ``.pt``; that of the URL when empty.
+        limit_bytes: What the cache may hold; beyond it, older files go. See `cache.prune`.
         sleep: Waits for a number of seconds.
 
     Returns:
@@ -60,13 +63,28 @@ def fetch(
     try:
         remote = _insist(partial(downloads.look, url), sleep)
         sha256 = sha256 or remote.sha256
-        name = sha256 or _identity(remote)
+        name = _name(remote, sha256)
         target = folder / name[:2] / (name + (suffix or Path(unquote(urlsplit(url).path)).suffix))
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
+        with cache.lock(target):
             if not _is_there(target, sha256):
                 _download(downloads, remote, target, label=label, sha256=sha256, sleep=sleep)
+            cache.note_use(target, time.time())
+        cache.prune(folder, limit_bytes=limit_bytes, now=time.time())
         return target
+    finally:
+        downloads.close()
+
+
+def identify(url: str, *, sleep: Callable[[float], None] = time.sleep) -> str:
+    """The name, but for its suffix, that `fetch` would give to the file at a URL.
+
+    Raises:
+        TransportError: The hub tells nothing of it.
+    """
+    downloads = Downloads()
+    try:
+        return _name(_insist(partial(downloads.look, url), sleep), "")
     finally:
         downloads.close()
 
@@ -80,8 +98,10 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _identity(file: RemoteFile) -> str:
+def _name(file: RemoteFile, sha256: str) -> str:
     """A name that no other file has; one that is never found again where the hub tells nothing of the file."""
+    if known := sha256 or file.sha256:
+        return known
     parts = urlsplit(file.url)
     told = f"{file.etag}\n{file.size_bytes}" if file.etag else wire.new_id()
     return hashlib.sha256(f"{parts.scheme}://{parts.netloc}{parts.path}\n{told}".encode()).hexdigest()

@@ -14,7 +14,7 @@ from hub_callbacks import wire
 from hub_callbacks.errors import DatasetError, ModelNotFoundError, PermanentError, RetryableError
 from hub_callbacks.session import addresses, datasets
 from hub_callbacks.session.access import address, asking, not_found
-from hub_callbacks.session.download import fetch
+from hub_callbacks.session.download import fetch, identify
 from hub_callbacks.session.identifier import parse
 from hub_callbacks.session.plan import plan
 from hub_callbacks.session.retrying import call_retrying
@@ -160,8 +160,12 @@ class HubModel:
             return data
         if not urlsplit(data).path.endswith(".zip"):
             raise DatasetError(f"The data set of {self.model_url} is no .zip file: {data.partition('?')[0]}")
-        archive = fetch(data, self.settings.data_dir / "cache", label="data set")
-        return datasets.unpack(archive, self.settings.data_dir / "datasets" / archive.stem)
+        folder = self.settings.data_dir / "datasets" / identify(data)
+        if not folder.exists():
+            archive = fetch(data, self.settings.data_dir / "cache", label="data set")
+            datasets.unpack(archive, folder)
+            archive.unlink(missing_ok=True)  # another training may have unpacked it, too
+        return datasets.found_in(folder)
 
     def request_queue(
         self,
@@ -170,6 +174,8 @@ class HubModel:
         timeout: float = 30,
         thread: bool = True,
         verbose: bool = True,
+        progress_total: int | None = None,
+        stream_response: bool | None = None,
         *args: Any,
         **kwargs: Any,
     ) -> Any:
@@ -178,16 +184,18 @@ class HubModel:
         Uploads of the session itself do not come here: they go through the outbox.
 
         Args:
-            request_func: The function; None and `RetryableError` are failures.
+            request_func: The function; None, `RetryableError` and a response with a status that can heal are failures.
             retry: How often to call it again.
             timeout: Seconds after which it is not called again.
             thread: Whether to call it in a daemon thread; then None is returned at once.
-            verbose: Whether to log each failure.
+            verbose: Whether to log each failure, with what the hub says.
+            progress_total: As ``stream_response``; there is no bar for what is received.
+            stream_response: Whether to read a response to its end, as an upload through hub-sdk wants.
             *args: The function's arguments.
             **kwargs: The function's keyword arguments.
 
         Returns:
-            What the function returned; None when every call did.
+            What the function returned last, a refusal of the hub too; None when every call did.
         """
         call = partial(
             call_retrying,
@@ -196,6 +204,7 @@ class HubModel:
             timeout_s=timeout,
             verbose=verbose,
             sleep=time.sleep,
+            is_streamed=bool(stream_response or progress_total),
         )
         if not thread:
             return call()
@@ -206,8 +215,9 @@ class HubModel:
         if "://" not in file:
             return file
         label = f"{self.model_id} {urlsplit(file).path.rpartition('-')[0].rpartition('-')[2] or 'weights'}"
-        cache = self.settings.data_dir / "cache"
-        return str(fetch(file, cache, label=label, sha256=self._sha256(file), suffix=".pt"))
+        cache, limit_bytes = self.settings.data_dir / "cache", self.settings.cache_mb * 1e6
+        sha256 = self._sha256(file)
+        return str(fetch(file, cache, label=label, sha256=sha256, suffix=".pt", limit_bytes=limit_bytes))
 
     def _sha256(self, url: str) -> str:
         """What the hub says of the checkpoint at that URL; empty where it has no list of them."""

@@ -57,6 +57,25 @@ def send(session: requests.Session, method: str, url: str, **kwargs: Any) -> req
     return reply
 
 
+def failure(reply: object) -> RetryableError | PermanentError | None:
+    """What a reply that somebody else has asked for has failed with; None for a 2xx, and for what is no HTTP reply."""
+    if not isinstance(reply, requests.Response) or (reply.ok and not reply.is_redirect):
+        return None
+    return _refusal(reply)
+
+
+def read_to_the_end(reply: object) -> None:
+    """Read the body of a reply that is streamed, if it is one, and drop it.
+
+    Raises:
+        UnreachableError: It breaks off.
+    """
+    if isinstance(reply, requests.Response):
+        with answered_by(reply.url):
+            for _ in reply.iter_content(1 << 16):
+                pass
+
+
 @contextmanager
 def answered_by(url: str) -> Iterator[None]:
     """Ask, or read what comes.

@@ -52,11 +52,12 @@ def settings(courier_at_work: None) -> Settings:
 
 @dataclass(slots=True)
 class Script:
-    """A server on loopback that answers as told, one answer a request; `heard` has the requests."""
+    """A server on loopback that answers as told, one answer a request; `heard` has the requests, `headers` theirs."""
 
     url: str
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     heard: list[tuple[str, str, bytes]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
     def will_answer(self, status: int, body: object = b"", **headers: str) -> None:
         """Append an answer; a body that is not bytes becomes the data of a hub's envelope."""
@@ -76,6 +77,7 @@ def script() -> Iterator[Script]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             told.heard.append((self.command, self.path, body))
+            told.headers.append({name.lower(): value for name, value in self.headers.items()})
             status, headers, reply = told.answers.pop(0)
             self.send_response(status)
             for name, value in {"content-length": str(len(reply)), **headers}.items():

@@ -19,14 +19,12 @@ from hub_callbacks.errors import (
     OutboxDamagedError,
     OutboxError,
     OutboxFullError,
-    RetryableError,
 )
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.records import Metrics, RunStarted
 from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.session.identifier import Identifier, parse
 from hub_callbacks.session.plan import Plan, plan
-from hub_callbacks.session.retrying import call_retrying
 from hub_callbacks.settings import Settings
 
 ID, KEY, WEB = "i" * 20, "k" * 42, "https://hub.example"
@@ -316,23 +314,3 @@ def test_plan_refuses_a_model_whose_data_set_is_not_ready() -> None:
 def test_plan_refuses_a_model_with_nothing_to_start_from() -> None:
     with pytest.raises(HubModelError, match="nothing to start"):
         plan(BASE, page=WEB)
-
-
-def test_request_queue_calls_again_until_there_is_a_reply(session: HUBTrainingSession) -> None:
-    replies = iter([None, "reply"])
-    slept: list[float] = []
-    reply = call_retrying(lambda: next(replies), retry=3, timeout_s=30, verbose=False, sleep=slept.append)
-    assert reply == "reply"
-    assert len(slept) == 1
-    assert session.request_queue(lambda word: word, thread=False, word="reply") == "reply"
-
-
-def test_request_queue_waits_as_long_as_the_hub_asked() -> None:
-    slept: list[float] = []
-
-    def fail() -> None:
-        raise RetryableError("429", retry_after_s=7.0)
-
-    with pytest.raises(RetryableError):
-        call_retrying(fail, retry=2, timeout_s=30, verbose=True, sleep=slept.append)
-    assert slept == [7.0, 7.0]
