@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from hub_callbacks.errors import RecordError
 from hub_callbacks.outbox.rows import Hub, Item
 from hub_callbacks.outbox.schema import Database
 from hub_callbacks.records import Checkpoint, Metrics, Record, from_json, metrics_json, to_json
@@ -109,6 +110,8 @@ class Queue:
     def lease(self, *, files: bool, limit: int, now: float, lease_s: float) -> list[Item]:
         """Take items that are due, oldest first, for a time in which no one else gets them.
 
+        One that cannot be read, as a later release may have written it, is buried with the reason.
+
         Args:
             files: True for checkpoints, False for all else.
             limit: Most items to take.
@@ -121,7 +124,13 @@ class Queue:
             return []
         with self._database.transaction():
             leased = [row for row in rows if self._database.execute(self._LEASE, (now + lease_s, row["id"], now))]
-        return [_item(row) for row in leased]
+            return [item for row in leased for item in self._readable(row)]
+
+    def _readable(self, row: sqlite3.Row) -> Iterator[Item]:
+        try:
+            yield _item(row)
+        except RecordError as error:
+            self._settle([row["id"]], "buried", str(error))
 
     _NOTE_SENT = "UPDATE items SET sent_bytes = ? WHERE id = ?"
     _RETRY = (

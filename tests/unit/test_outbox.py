@@ -316,3 +316,22 @@ def test_checkpoint_leaves_an_outbox_alone_that_nobody_has_written_to(created: O
     courier.checkpoint()
     assert folder.database.with_name("outbox.db-wal").read_bytes() == before
     courier.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [("hologram", "{}", "hologram"), ("metrics", "{", "metrics"), ("metrics", '{"epoch": 1}', "metrics")],
+)
+def test_item_that_cannot_be_read_is_buried_and_holds_nothing_up(
+    created: Outbox, kind: str, body: str, reason: str
+) -> None:
+    with contextlib.closing(sqlite3.connect(created.folder.database)) as other, other:
+        other.execute(
+            "INSERT INTO items (run_id, kind, epoch, body, file, size_bytes, due_at) VALUES (?, ?, 0, ?, '', 0, 0)",
+            (RUN, kind, body),
+        )
+    created.queue.put(RUN, metrics(7), due_at=0)
+    assert [item.record for item in lease(created)] == [metrics(7)]
+    ((buried_kind, said),) = created.runs.list()[0].buried
+    assert buried_kind == kind
+    assert reason in said
