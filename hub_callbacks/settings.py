@@ -96,7 +96,8 @@ LOCATION = Kind(_location, "a URL, or nothing")
 NAMES = Kind(_names, "plugin names with commas between them")
 
 
-def _on_colab(environ: Mapping[str, str]) -> bool:
+def is_on_colab(environ: Mapping[str, str]) -> bool:
+    """Whether this is a notebook of Google Colab."""
     return "COLAB_RELEASE_TAG" in environ or "COLAB_BACKEND_VERSION" in environ
 
 
@@ -107,7 +108,7 @@ def _default_data_dir(_: Mapping[str, str]) -> Path:
 
 
 def _default_wait_s(environ: Mapping[str, str]) -> float:
-    return 3600.0 if _on_colab(environ) else 30.0
+    return 3600.0 if is_on_colab(environ) else 30.0
 
 
 def _row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -15,11 +16,16 @@ from hub_callbacks.courier.connections import Connections
 from hub_callbacks.errors import TransportError
 from hub_callbacks.outbox import Outbox, OutboxFolder, RunStatus
 from hub_callbacks.records import RunFinished
+from hub_callbacks.settings import is_on_colab
 
 logger = logging.getLogger(__name__)
 
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 1.0, 3600.0  # whatever the hub asks for
-AGENT = f"python-{platform.python_version()}-local"
+
+
+def agent_name(environ: Mapping[str, str]) -> str:
+    """What the heartbeats call this machine, in HUB v1's words."""
+    return f"python-{platform.python_version()}-{'colab' if is_on_colab(environ) else 'local'}"
 
 
 class Watch:
@@ -48,7 +54,7 @@ class Watch:
         self._beats[run.id] = now, run.heartbeat_s  # also when there will be no reply
         try:
             api = self._connections.to(run.hub).api
-            reply = api.heartbeat(run.remote_id, {"agent": AGENT, "agentId": run.agent_id})
+            reply = api.heartbeat(run.remote_id, {"agent": agent_name(os.environ), "agentId": run.agent_id})
         except TransportError as error:  # the next one will tell as much
             logger.info("Run %s: no heartbeat: %s", run.id, error)
             return

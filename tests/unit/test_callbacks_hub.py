@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,6 +62,13 @@ def test_whole_training_is_recorded(trainer: StubTrainer, outbox: Outbox) -> Non
     (final,) = recorded(outbox, files=True)
     assert (outbox.folder.spool / final.file).read_bytes() == trainer.best.read_bytes()
     assert final.record.map == pytest.approx(0.91)  # type: ignore[union-attr]
+
+
+def test_training_sets_no_signal_handler_and_starts_no_thread(trainer: StubTrainer) -> None:
+    handlers, threads = [signal.getsignal(number) for number in signal.valid_signals()], threading.enumerate()
+    trainer.train()
+    assert [signal.getsignal(number) for number in signal.valid_signals()] == handlers
+    assert threading.enumerate() == threads
 
 
 def test_run_begins_at_the_end_of_the_pretraining_routine(trainer: StubTrainer, folder: OutboxFolder) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import platform
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -272,6 +274,17 @@ def test_living_trainer_beats_at_its_interval_and_keeps_the_agents_id(training: 
     watch.look()
     assert b'"agentId": "agent-7"' in script.heard[-1][2]
     assert training.runs.list()[0].agent_id == "agent-7"
+
+
+@pytest.mark.parametrize(("variable", "place"), [("COLAB_RELEASE_TAG", "colab"), ("PATH", "local")])
+def test_heartbeat_says_where_it_comes_from(
+    training: Outbox, script: Any, monkeypatch: pytest.MonkeyPatch, variable: str, place: str
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    script.will_answer(200, INFO)
+    script.will_answer(200, None)
+    Watch(training, Connections(no_local_hub), clock=lambda: NOW).look()
+    assert json.loads(script.heard[-1][2])["agent"] == f"python-{platform.python_version()}-{place}"
 
 
 def test_hub_sets_the_interval_and_stops_the_training(training: Outbox, script: Any) -> None:

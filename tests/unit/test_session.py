@@ -131,6 +131,22 @@ def test_metrics_are_uploaded_when_more_than_3_s_have_passed(
     assert session.timers["metrics"] == (clock.now_s if is_uploaded else 1000.0)
 
 
+def test_rate_limits_are_the_scripts_to_change(
+    session: HUBTrainingSession, clock: Clock, weights: Path, due: Callable[[], list[int]]
+) -> None:
+    session.rate_limits.update(metrics=0.5, ckpt=0.5)
+    clock.now_s += 1.0
+    session.record_metrics(0, {"loss": 0.5})
+    session.record_checkpoint(0, weights)
+    assert (due(), session.status().checkpoints_pending) == ([0], 1)
+
+
+def test_timers_that_were_never_started_count_from_now(session: HUBTrainingSession, clock: Clock) -> None:
+    session.timers.clear()
+    session.record_metrics(0, {"loss": 0.5})
+    assert session.timers == {"metrics": clock.now_s}
+
+
 def test_upload_takes_all_rows_since_the_last_and_the_timer_starts_anew(
     session: HUBTrainingSession, clock: Clock, due: Callable[[], list[int]]
 ) -> None:
