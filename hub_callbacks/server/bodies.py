@@ -267,3 +267,15 @@ class Stored(Published):
     map: float
     created_at: float
     url: str
+
+
+class StoredArtifact(Published):
+    """One of a model's artifacts; ``url`` gives its bytes to whoever may read the model, ``width`` is in pixels."""
+
+    name: str
+    kind: wire.ArtifactKind
+    epoch: int | None
+    width: int | None
+    height: int | None
+    created_at: float
+    url: str

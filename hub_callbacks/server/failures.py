@@ -18,6 +18,7 @@ from hub_callbacks.server.archives import ArchiveError
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
 from hub_callbacks.server.bucket import BucketError
+from hub_callbacks.server.contents import ContentError
 from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.multipart import FormError
 from hub_callbacks.server.publishing import CheckpointError
@@ -28,6 +29,7 @@ from hub_callbacks.server.store import (
     NameTakenError,
     NotEmptyError,
     NotFoundError,
+    TooManyArtifactsError,
     UploadGoneError,
 )
 
@@ -39,8 +41,10 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     LastAdminError: 409,
     NameTakenError: 409,
     NotEmptyError: 409,
+    TooManyArtifactsError: 409,
     BadCursorError: 422,
     FormError: 422,
+    ContentError: 422,
     ArchiveError: 422,
     CheckpointError: 422,
     UploadBusyError: 423,

@@ -16,6 +16,9 @@ class Limits:
         body_bytes: A body that is not a file.
         upload_bytes: A checkpoint or a data set.
         image_bytes: A project's image.
+        artifact_bytes: A picture.
+        text_bytes: A JSON or CSV artifact, which is read whole.
+        artifacts: Artifacts of one model.
         unpacked_bytes: A data set's files, unpacked.
         files: A data set's files.
         name_chars: A name.
@@ -29,6 +32,9 @@ class Limits:
     body_bytes: int = 16 << 20
     upload_bytes: int = 64 << 30
     image_bytes: int = 10 << 20
+    artifact_bytes: int = 16 << 20
+    text_bytes: int = 2 << 20
+    artifacts: int = 100
     unpacked_bytes: int = 1 << 40
     files: int = 5_000_000
     name_chars: int = 1024

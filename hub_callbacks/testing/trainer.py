@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from hub_callbacks.testing.pictures import validator, write_pictures
+
 METRICS = ("metrics/precision(B)", "metrics/recall(B)", "metrics/mAP50(B)", "metrics/mAP50-95(B)")
 LOSSES = ("box_loss", "cls_loss", "dfl_loss")
 
@@ -42,7 +44,8 @@ class StubTrainer:
             epochs: Number of epochs.
             callbacks: Event name to one function, as a plugin's ``callbacks`` dictionary.
             checkpoint_bytes: Size of the checkpoints' payload.
-            **args: More training arguments, for `args`.
+            **args: More training arguments, for `args`. With ``plots=True`` it writes the pictures of
+                `hub_callbacks.testing.pictures` after the last epoch.
         """
         self.save_dir = save_dir
         self.wdir = save_dir / "weights"
@@ -62,6 +65,7 @@ class StubTrainer:
         self.resume = False
         self.device = "cpu"
         self.plots: dict[Path, Any] = {}
+        self.validator: Any = None
         self.model: Any = None
         self.data: Mapping[str, Any] | None = None
         self.tloss: Any = None
@@ -120,6 +124,9 @@ class StubTrainer:
         self.epoch += 1  # ultralytics 8.4.100 and later
         self.run_callbacks("on_fit_epoch_end")
         self.epoch -= 1
+        if getattr(self.args, "plots", False):
+            write_pictures(self.save_dir)
+            self.validator = validator()
         self.run_callbacks("on_train_end")
 
     def label_loss_items(self, loss_items: Mapping[str, float], prefix: str = "train") -> dict[str, float]:

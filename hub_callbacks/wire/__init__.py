@@ -5,7 +5,9 @@ JSON reply is an `Envelope`. What we add is named by the `FEATURES` that ``GET /
 """
 
 from hub_callbacks.wire.bodies import (
+    ARTIFACT_NAME,
     FEATURES,
+    ArtifactKind,
     Command,
     CommandBody,
     Config,
@@ -21,6 +23,7 @@ from hub_callbacks.wire.bodies import (
     RunState,
     StateBody,
     Stored,
+    StoredArtifact,
 )
 from hub_callbacks.wire.ids import (
     ID_LENGTH,
@@ -47,6 +50,8 @@ from hub_callbacks.wire.paths import (
     SIGN_IN,
     SIGN_IN_EMAIL,
     USERS,
+    artifact,
+    artifacts,
     checkpoints,
     commands,
     dataset,
@@ -85,6 +90,7 @@ from hub_callbacks.wire.tus import (
 
 __all__ = [
     "API_KEY_HEADER",
+    "ARTIFACT_NAME",
     "AUDIT",
     "AUTH",
     "DATASETS",
@@ -113,6 +119,7 @@ __all__ = [
     "UPLOAD_METADATA_HEADER",
     "UPLOAD_OFFSET_HEADER",
     "USERS",
+    "ArtifactKind",
     "Command",
     "CommandBody",
     "Config",
@@ -129,7 +136,10 @@ __all__ = [
     "RunState",
     "StateBody",
     "Stored",
+    "StoredArtifact",
     "UploadMetadata",
+    "artifact",
+    "artifacts",
     "checkpoints",
     "commands",
     "dataset",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-Feature = Literal["commands", "proposed-ids", "run-state", "sha256", "summary", "tus"]
-FEATURES: tuple[Feature, ...] = ("commands", "proposed-ids", "run-state", "sha256", "summary", "tus")
+Feature = Literal["artifacts", "commands", "proposed-ids", "run-state", "sha256", "summary", "tus"]
+FEATURES: tuple[Feature, ...] = ("artifacts", "commands", "proposed-ids", "run-state", "sha256", "summary", "tus")
+
+ArtifactKind = Literal["plot", "image", "data"]  # drawn from numbers; shows training data; numbers
+ARTIFACT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\.(png|jpg|jpeg|json|csv)$"
 
 RunState = Literal["running", "silent", "finished", "stopped", "failed", "crashed"]  # what a client may report
 JudgedState = Literal["new", "running", "silent", "stalled", "finished", "stopped", "failed", "crashed"]
@@ -111,6 +114,24 @@ class Stored(TypedDict):
     map: float
     sizeBytes: int
     sha256: str
+    createdAt: float
+    url: str
+
+
+class StoredArtifact(TypedDict):
+    """A published artifact; ``url`` gives its bytes to whoever may read the model.
+
+    ``epoch`` is null where it is of no epoch, ``width`` and ``height`` (pixels) where it is no picture.
+    """
+
+    id: str
+    name: str
+    kind: ArtifactKind
+    epoch: int | None
+    sizeBytes: int
+    sha256: str
+    width: int | None
+    height: int | None
     createdAt: float
     url: str
 

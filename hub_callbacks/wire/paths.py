@@ -43,6 +43,16 @@ def checkpoints(model_id: str) -> str:
     return f"{MODELS}/{model_id}/checkpoints"
 
 
+def artifacts(model_id: str) -> str:
+    """Path of a model's artifacts (feature ``artifacts``): POST, multipart, and GET, a list of `StoredArtifact`."""
+    return f"{MODELS}/{model_id}/artifacts"
+
+
+def artifact(model_id: str, artifact_id: str) -> str:
+    """Path of an artifact's bytes: GET."""
+    return f"{artifacts(model_id)}/{artifact_id}"
+
+
 def dataset(dataset_id: str) -> str:
     """Path of one data set: GET, PATCH, DELETE."""
     return f"{DATASETS}/{dataset_id}"

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from hub_callbacks.server.routes import (
     agents,
+    artifacts,
     checkpoints,
     datasets,
     downloads,
@@ -23,7 +24,7 @@ from hub_callbacks.server.routes import (
 def api_router() -> APIRouter:
     """Every route of the API."""
     router = APIRouter()
-    for module in (hub, models, metrics, uploads, tus, checkpoints, agents, datasets, projects, downloads):
+    for module in (hub, models, metrics, uploads, tus, checkpoints, artifacts, agents, datasets, projects, downloads):
         router.include_router(module.router)
     for module in (former, unavailable):
         router.include_router(module.router)

@@ -9,6 +9,7 @@ from hub_callbacks.server.store.errors import (
     NotEmptyError,
     NotFoundError,
     StoreError,
+    TooManyArtifactsError,
     UnreachableStoreError,
     UploadGoneError,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "NotFoundError",
     "Store",
     "StoreError",
+    "TooManyArtifactsError",
     "UnreachableStoreError",
     "UploadGoneError",
     "open_store",

@@ -13,7 +13,7 @@ from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError, UploadGoneError
 from hub_callbacks.server.store.models import blobs_of
 from hub_callbacks.server.store.rows import Checkpoint, NewCheckpoint
-from hub_callbacks.server.store.schema import checkpoints, metrics, models, uploads
+from hub_callbacks.server.store.schema import artifacts, checkpoints, metrics, models, uploads
 
 _JOINED = select(
     *(column for column in checkpoints.c if column.name not in {"seq", "model_seq"}), models.c.id.label("model_id")
@@ -74,7 +74,7 @@ class CheckpointStore:
             return {row.id: _checkpoint(row) for row in connection.execute(wanted)}
 
     def reset_model(self, model_id: str) -> list[str]:
-        """Make the model new again: its metrics and checkpoints go.
+        """Make the model new again: its metrics, checkpoints and artifacts go.
 
         Returns:
             The blobs that no checkpoint names any more, for the caller to delete.
@@ -85,7 +85,7 @@ class CheckpointStore:
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
             blobs = blobs_of(connection, seq)
-            for table in (checkpoints, uploads, metrics):
+            for table in (checkpoints, uploads, artifacts, metrics):
                 connection.execute(delete(table).where(table.c.model_seq == seq))
             connection.execute(update(models).where(models.c.seq == seq).values(**_NEW))
         return blobs

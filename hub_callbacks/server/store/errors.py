@@ -47,6 +47,13 @@ class UploadGoneError(StoreError):
         super().__init__(f"The upload {upload_id!r} was deleted, with its model or by a reset.")
 
 
+class TooManyArtifactsError(StoreError):
+    """The model has as many artifacts as a model may have."""
+
+    def __init__(self, at_most: int) -> None:
+        super().__init__(f"The model has {at_most} artifacts, which is as many as one may have.")
+
+
 class IdTakenError(StoreError):
     """The proposed id belongs to another user's model, or to a deleted one."""
 

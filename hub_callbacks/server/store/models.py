@@ -18,7 +18,7 @@ from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import IdTakenError, NotFoundError
 from hub_callbacks.server.store.paging import after, next_cursor
 from hub_callbacks.server.store.rows import Caller, Contact, Model, Page
-from hub_callbacks.server.store.schema import checkpoints, models, uploads
+from hub_callbacks.server.store.schema import artifacts, checkpoints, models, uploads
 
 _SEARCHED = (models.c.id, models.c.name, models.c.project, models.c.dataset, models.c.parent, models.c.architecture)
 _JSON = ("document", "args", "environment")
@@ -211,10 +211,10 @@ class ModelStore:
 
 
 def blobs_of(connection: Connection, model_seq: int) -> list[str]:
-    """The blobs of a model that is about to lose them: of its checkpoints, and of what has not become one."""
+    """The blobs of a model that is about to lose them: of its checkpoints, of what has not become one, of artifacts."""
     return [
         blob
-        for table in (checkpoints, uploads)
+        for table in (checkpoints, uploads, artifacts)
         for blob in connection.execute(select(table.c.blob).where(table.c.model_seq == model_seq)).scalars()
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from hub_callbacks.wire import RunState
+from hub_callbacks.wire import ArtifactKind, RunState
 
 Role = Literal["admin", "trainer", "viewer"]
 RANKS: Final[tuple[Role, ...]] = ("viewer", "trainer", "admin")
@@ -133,6 +133,37 @@ class Upload(NewCheckpoint):
     offset_bytes: int
     is_published: bool
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewArtifact:
+    """A verified blob that is about to become one of a model's artifacts.
+
+    Attributes:
+        kind: Whether it is drawn from numbers, shows training data, or is numbers.
+        epoch: The epoch that it is of; None for the whole training.
+        width: Of a picture, in pixels; None for all else. So is ``height``.
+        blob: Its name in the blob store.
+    """
+
+    name: str
+    kind: ArtifactKind
+    epoch: int | None
+    media_type: str
+    width: int | None
+    height: int | None
+    size_bytes: int
+    sha256: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact(NewArtifact):
+    """A verified artifact, published under ``blob``; another one of its name takes its place under another id."""
+
+    id: str
+    model_id: str
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

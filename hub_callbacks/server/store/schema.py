@@ -211,3 +211,22 @@ uploads = Table(
     Column("expires_at", Double, nullable=False, index=True),
     Column("key_id", String(20), index=True),
 )
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("id", String(20), nullable=False, unique=True),
+    Column("model_seq", ForeignKey(models.c.seq, ondelete="CASCADE"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("epoch", Integer),
+    Column("media_type", String(32), nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("blob", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("model_seq", "name", name="uq_artifacts_name"),
+)

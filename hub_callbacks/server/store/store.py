@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub_callbacks.server.store.access import AccessStore
+from hub_callbacks.server.store.artifacts import ArtifactStore
 from hub_callbacks.server.store.audit import AuditStore
 from hub_callbacks.server.store.checkpoints import CheckpointStore
 from hub_callbacks.server.store.database import open_database, sqlite_url
@@ -27,6 +28,7 @@ class Store(
     RunStore,
     MetricStore,
     CheckpointStore,
+    ArtifactStore,
     UploadStore,
     ThingStore,
     AccessStore,
