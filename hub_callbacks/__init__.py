@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hub_callbacks._bootstrap import install, load_ipython_extension
     from hub_callbacks.errors import HubCallbacksError
     from hub_callbacks.hookspecs import hookimpl, hookspec
+    from hub_callbacks.runs import Runs
     from hub_callbacks.session import HUBTrainingSession
     from hub_callbacks.settings import Settings
 
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "HUBTrainingSession",
     "HubCallbacksError",
+    "Runs",
     "Settings",
     "hookimpl",
     "hookspec",
@@ -28,6 +30,7 @@ __all__ = [
 _HOMES = {
     "HUBTrainingSession": "session",
     "HubCallbacksError": "errors",
+    "Runs": "runs",
     "Settings": "settings",
     "hookimpl": "hookspecs",
     "hookspec": "hookspecs",

@@ -41,16 +41,25 @@ def settings_page() -> Iterator[str]:
 
 def commands_page() -> Iterator[str]:
     """MyST lines: every command with its arguments and options."""
-    parent = click.Context(main, info_name=PROGRAM)
-    for name in main.list_commands(parent):
-        command = main.get_command(parent, name)
-        assert command is not None  # noqa: S101 - it was listed
-        context = click.Context(command, info_name=name, parent=parent)
-        yield from (f"## `{PROGRAM} {name}`", "", f":::{{program}} {PROGRAM} {name}", ":::", "")
+    for context in _commands(click.Context(main, info_name=PROGRAM)):
+        command = context.command
+        yield from (f"## `{context.command_path}`", "", f":::{{program}} {context.command_path}", ":::", "")
         yield from ("```text", " ".join([context.command_path, *command.collect_usage_pieces(context)]), "```", "")
         yield from (inspect.cleandoc(command.help or ""), "")
         for parameter in command.get_params(context):
             yield from _option(parameter, context)
+
+
+def _commands(parent: click.Context) -> Iterator[click.Context]:
+    """The commands of a group, each after the group that it is in."""
+    assert isinstance(parent.command, click.Group)  # noqa: S101 - what is called is one
+    for name in parent.command.list_commands(parent):
+        command = parent.command.get_command(parent, name)
+        assert command is not None  # noqa: S101 - it was listed
+        context = click.Context(command, info_name=name, parent=parent)
+        yield context
+        if isinstance(command, click.Group):
+            yield from _commands(context)
 
 
 def endpoints_page() -> Iterator[str]:

@@ -13,6 +13,7 @@ _COMMANDS = {
     "demo": "demo",
     "doctor": "doctor",
     "open": "hub",
+    "runs": "hub_runs",
     "serve": "hub",
     "settings": "settings",
     "status": "runs",

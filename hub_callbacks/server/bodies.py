@@ -218,6 +218,13 @@ class Listing(_Body):
     last_record_id: str | None
 
 
+class RunListing(_Body):
+    """One page of runs, and how many there are on all pages."""
+
+    results: list[Object]
+    total: int
+
+
 class Series(_Body):
     """One metric over the epochs; NaN and infinities are the words that `records.finite` makes of them."""
 

@@ -65,6 +65,12 @@ def hub_model(
     }
 
 
+def hub_run(model: Model, standing: Standing) -> dict[str, Any]:
+    """The data of a run in a list: what GET model says of it, flat, and nothing that only HUB v1's clients read."""
+    names = {name: getattr(model, name) for name in ("id", "name", "dataset", "architecture", "parent", "owner")}
+    return {**names, **_run(model, standing)}
+
+
 def hub_metrics(rows: list[MetricsRow]) -> list[dict[str, Any]]:
     """The data of GET metrics: one object for each metric, its values by epoch, in valid JSON."""
     series: dict[str, dict[str, float | str]] = {}

@@ -18,7 +18,7 @@ from hub_callbacks.testing.received import Endpoint, ReceivedRequest, ReceivedRu
 
 T = TypeVar("T")
 
-WITHOUT_TUS = tuple(feature for feature in wire.FEATURES if feature != "tus")
+FEATURES = tuple(feature for feature in wire.FEATURES if feature not in {"runs", "tus"})
 
 
 class FaultHub:
@@ -41,7 +41,7 @@ class FaultHub:
         requests: Every request, in the order in which they came.
     """
 
-    def __init__(self, *, features: Iterable[str] = WITHOUT_TUS, heartbeat_s: float | None = None) -> None:
+    def __init__(self, *, features: Iterable[str] = FEATURES, heartbeat_s: float | None = None) -> None:
         """Start it, on a free port.
 
         Args:

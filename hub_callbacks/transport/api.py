@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -13,7 +13,8 @@ import requests
 from hub_callbacks import wire
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary, finite
 from hub_callbacks.transport import tus
-from hub_callbacks.transport.http import request
+from hub_callbacks.transport.download import blocks
+from hub_callbacks.transport.http import request, send
 from hub_callbacks.transport.part import Part
 from hub_callbacks.transport.timeouts import new_session
 from hub_callbacks.transport.upload import Upload
@@ -79,6 +80,27 @@ class HubApi:
             ForbiddenError: It is another's.
         """
         self._request("PATCH", wire.model(model_id), json={})
+
+    def runs(self, query: wire.RunQuery) -> wire.RunList:
+        """One page of the runs that the query is about (feature ``runs``)."""
+        found: wire.RunList = self._request("GET", wire.RUNS, params=query, read=_runs)
+        return found
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """One run, as a list of runs tells of it (feature ``runs``)."""
+        told: dict[str, Any] = self._request("GET", wire.run(run_id), read=dict)
+        return told
+
+    def export(self, form: wire.ExportForm, query: wire.RunQuery, *, model_id: str = "") -> Iterator[bytes]:
+        """The metrics of a model, or of the runs that the query is about, as a file, as it comes (feature ``runs``).
+
+        Unlike other replies it may be long: its time-out is for a silence, not for the whole.
+        """
+        with requests.Session() as session:
+            session.trust_env = self._session.trust_env
+            session.headers = self._session.headers
+            with send(session, "GET", self.api_url + wire.export(form, model_id), params=query, stream=True) as reply:
+                yield from blocks(reply)
 
     def checkpoints(self, model_id: str) -> list[wire.Stored]:
         """The model's published checkpoints, newest first."""
@@ -156,6 +178,10 @@ def _next_bytes(left: int, *, is_retry: bool) -> int:
 
 def _info(data: Any) -> Any:
     return {**data, "features": [str(feature) for feature in data["features"]]}
+
+
+def _runs(data: Any) -> wire.RunList:
+    return {"results": list(data["results"]), "total": int(data["total"])}
 
 
 def _text(data: Any, name: str) -> str:

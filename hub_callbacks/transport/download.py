@@ -85,7 +85,7 @@ class Downloads:
         with reply, part.open("ab") as target:
             target.truncate(_first_byte(reply, have_bytes))
             target.seek(0, os.SEEK_END)
-            for block in _blocks(reply):
+            for block in blocks(reply):
                 target.write(block)
                 on_progress(target.tell())
         _check_length(part, file)
@@ -95,11 +95,16 @@ class Downloads:
         return send(self._session, "GET", url, headers=_AS_IT_IS | headers, stream=True, allow_redirects=True)
 
 
-def _blocks(reply: requests.Response) -> Iterator[bytes]:
-    blocks = reply.iter_content(_BLOCK_BYTES)
+def blocks(reply: requests.Response) -> Iterator[bytes]:
+    """The reply's bytes as they come.
+
+    Raises:
+        UnreachableError: The line broke.
+    """
+    coming = reply.iter_content(_BLOCK_BYTES)
     while True:
         with answered_by(reply.url):
-            block = next(blocks, None)
+            block = next(coming, None)
         if block is None:
             return
         yield block

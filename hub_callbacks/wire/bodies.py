@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
-Feature = Literal["artifacts", "commands", "proposed-ids", "run-state", "sha256", "summary", "tus"]
-FEATURES: tuple[Feature, ...] = ("artifacts", "commands", "proposed-ids", "run-state", "sha256", "summary", "tus")
+Feature = Literal["artifacts", "commands", "proposed-ids", "run-state", "runs", "sha256", "summary", "tus"]
+FEATURES: tuple[Feature, ...] = (
+    "artifacts",
+    "commands",
+    "proposed-ids",
+    "run-state",
+    "runs",
+    "sha256",
+    "summary",
+    "tus",
+)
 
 ArtifactKind = Literal["plot", "image", "data"]  # drawn from numbers; shows training data; numbers
 ARTIFACT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\.(png|jpg|jpeg|json|csv)$"
+ExportForm = Literal["csv", "json", "parquet"]
 
 RunState = Literal["running", "silent", "finished", "stopped", "failed", "crashed"]  # what a client may report
 JudgedState = Literal["new", "running", "silent", "stalled", "finished", "stopped", "failed", "crashed"]
@@ -134,6 +145,30 @@ class StoredArtifact(TypedDict):
     height: int | None
     createdAt: float
     url: str
+
+
+class RunQuery(TypedDict, total=False):
+    """Query of ``GET /v1/runs`` and of exports (feature ``runs``): what the address of the table says, too.
+
+    ``run`` names runs by their ids, for an export; ``page`` counts from 1, in pages of ``limit`` runs.
+    """
+
+    q: str
+    state: Sequence[str]
+    project: str
+    where: str
+    sort: str
+    dir: Literal["asc", "desc"]
+    page: int
+    limit: int
+    run: Sequence[str]
+
+
+class RunList(TypedDict):
+    """Data of ``GET /v1/runs``: a page of runs, and how many there are on all pages."""
+
+    results: list[dict[str, Any]]
+    total: int
 
 
 class StateBody(TypedDict, total=False):

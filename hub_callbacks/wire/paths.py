@@ -16,6 +16,7 @@ PROJECTS = "/v1/projects"
 USERS = "/v1/users"
 KEYS = "/v1/keys"
 AUDIT = "/v1/audit"
+RUNS = "/v1/runs"
 
 
 def model(model_id: str) -> str:
@@ -26,6 +27,16 @@ def model(model_id: str) -> str:
 def metrics(model_id: str) -> str:
     """Path of a model's metrics: GET."""
     return f"{MODELS}/{model_id}/metrics"
+
+
+def run(run_id: str) -> str:
+    """Path of one run, as a list of runs tells of it (feature ``runs``): GET."""
+    return f"{RUNS}/{run_id}"
+
+
+def export(form: str, model_id: str = "") -> str:
+    """Path of metrics as a file, ``csv``, ``json`` or ``parquet``, of a model or of those that the query names: GET."""
+    return f"{model(model_id) if model_id else RUNS}/metrics.{form}"
 
 
 def upload(model_id: str) -> str:

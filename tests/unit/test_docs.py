@@ -30,7 +30,21 @@ TESTS = "python -m pip install tox && tox"
 HOOKS = [name for name, _ in inspect.getmembers(TrainerHooks, inspect.isfunction)]
 ROWS = settings.table()
 GROUP = click.Context(main, info_name="hub-callbacks")
-COMMANDS = main.list_commands(GROUP)
+
+
+def contexts(parent: click.Context) -> Iterator[click.Context]:
+    """Every command of a group, and those of the groups in it."""
+    assert isinstance(parent.command, click.Group)
+    for name in parent.command.list_commands(parent):
+        command = parent.command.get_command(parent, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=parent)
+        yield context
+        if isinstance(command, click.Group):
+            yield from contexts(context)
+
+
+COMMANDS = list(contexts(GROUP))
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
@@ -107,16 +121,15 @@ def test_reference_has_every_setting(built: Path, row: Any) -> None:
         assert f"Ultralytics' own settings, up to 8.4.114: `{meta['ultralytics']}`." in entry
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_reference_has_every_command_with_its_options(built: Path, name: str) -> None:
-    command = main.get_command(GROUP, name)
-    assert command is not None
-    context = click.Context(command, info_name=name, parent=GROUP)
-    (entry,) = re.findall(rf" `hub-callbacks {name}` =+ (.*?)(?= `hub-callbacks |$)", read(built, "commands"))
+@pytest.mark.parametrize("context", COMMANDS, ids=lambda context: context.command_path)
+def test_reference_has_every_command_with_its_options(built: Path, context: click.Context) -> None:
+    command = context.command
+    heading = rf" `{context.command_path}` =+ (.*?)(?= `hub-callbacks [a-z ]+` =|$)"
+    (entry,) = re.findall(heading, read(built, "commands"))
     assert " ".join(command.collect_usage_pieces(context)) in entry
     for option in command.params:
         if isinstance(option, click.Option):
-            assert f" {option.opts[0]} " in entry
+            assert f" {option.opts[-1]} " in entry
             assert (option.help or "") in entry
 
 
@@ -136,6 +149,9 @@ def test_commands_in_the_pages_exist(command: str, tmp_path: Path, monkeypatch: 
         return
     found = main.get_command(GROUP, name)
     assert found is not None, command
+    if isinstance(found, click.Group) and arguments:
+        found = found.get_command(GROUP, arguments.pop(0))
+        assert found is not None, command
     context = found.make_context(name, arguments, parent=GROUP)  # raises for what it does not take
     for change in context.params.get("changes", ()):
         setting, _, text = change.partition("=")

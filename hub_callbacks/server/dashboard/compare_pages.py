@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from hub_callbacks.server.auth import PageViewer, Viewer
@@ -26,7 +27,7 @@ Chosen = Annotated[tuple[str, ...], Query()]
 
 
 @router.get("/compare")
-def compare(hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Request, run: Chosen = ()) -> HTMLResponse:
+def compare(hub: ThisHub, caller: PageViewer, render: ThisRenderer, run: Chosen = ()) -> HTMLResponse:
     """The page with the chosen runs beside each other."""
     chosen = tuple(dict.fromkeys(run))
     if not FEWEST <= len(chosen) <= MOST:
@@ -44,7 +45,7 @@ def compare(hub: ThisHub, caller: PageViewer, render: ThisRenderer, request: Req
         "different": different,
         "same": same,
         "metrics": drawn_metrics(models),
-        "live_url": f"/live/compare?{request.url.query}",
+        "query": urlencode([("run", model.id) for model in models]),
     }
     return render.page("compare.html", caller=caller, **values)
 

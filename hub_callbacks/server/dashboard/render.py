@@ -9,8 +9,10 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from hub_callbacks import wire
 from hub_callbacks.server.dashboard import formats
 from hub_callbacks.server.dashboard.assets import Assets
+from hub_callbacks.server.export import forms
 from hub_callbacks.server.store.rows import Caller
 
 # Scripts only from files of ours. Plotly needs inline styles, and data: and blob: images to save a chart as PNG.
@@ -18,6 +20,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_FORM_NAMES: Final = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -40,7 +43,12 @@ class Renderer:
         )
         for name in ("number", "size", "duration", "roughly", "ago", "iso", "moment", "plain"):
             self._templates.filters[name] = getattr(formats, name)
-        self._templates.globals |= {"asset": self.assets.url, "plotly_url": self.assets.plotly_url}
+        self._templates.globals |= {
+            "asset": self.assets.url,
+            "plotly_url": self.assets.plotly_url,
+            "export_path": wire.export,
+            "export_forms": {form: _FORM_NAMES[form] for form in forms()},
+        }
 
     def text(self, template: str, **values: Any) -> str:
         """The template, filled."""

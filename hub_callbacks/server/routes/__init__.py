@@ -15,6 +15,7 @@ from hub_callbacks.server.routes import (
     metrics,
     models,
     projects,
+    runs,
     tus,
     unavailable,
     uploads,
@@ -24,8 +25,8 @@ from hub_callbacks.server.routes import (
 def api_router() -> APIRouter:
     """Every route of the API."""
     router = APIRouter()
-    for module in (hub, models, metrics, uploads, tus, checkpoints, artifacts, agents, datasets, projects, downloads):
+    for module in (hub, models, metrics, runs, uploads, tus, checkpoints, artifacts, agents):
         router.include_router(module.router)
-    for module in (former, unavailable):
+    for module in (datasets, projects, downloads, former, unavailable):
         router.include_router(module.router)
     return router
