@@ -17,6 +17,7 @@ The tree::
     └── TransportError           a request to the hub failed
         ├── RetryableError       it can heal by itself: try again later
         │   ├── UnreachableError no reply came at all
+        │   ├── BusyError        the hub asked everybody to wait
         │   └── DamagedError     a file did not arrive as the hub has it
         └── PermanentError       it cannot: the hub refused
             ├── UnauthorizedError the hub does not know the key
@@ -94,6 +95,10 @@ class UnreachableError(RetryableError):
     """No reply came: refused, reset, timed out, or the name could not be resolved."""
 
 
+class BusyError(RetryableError):
+    """The hub asked to be left alone for a while: 429, or a ``Retry-After`` beside another status that can heal."""
+
+
 class DamagedError(RetryableError):
     """A file came whole, but is not what the hub has: its SHA-256 is another one."""
 
@@ -103,22 +108,24 @@ class PermanentError(TransportError):
 
     Attributes:
         status: The HTTP status code of the reply.
+        is_hubs: Whether the reply is a hub's. If not, something in between may have given it, and it may go.
     """
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, is_hubs: bool = True) -> None:
         super().__init__(message)
         self.status = status
+        self.is_hubs = is_hubs
 
 
 class UnauthorizedError(PermanentError):
     """The hub does not know the API key (401)."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, status=401)
+    def __init__(self, message: str, *, is_hubs: bool = True) -> None:
+        super().__init__(message, status=401, is_hubs=is_hubs)
 
 
 class ForbiddenError(PermanentError):
     """The hub knows the API key, but its user may not do this (403)."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, status=403)
+    def __init__(self, message: str, *, is_hubs: bool = True) -> None:
+        super().__init__(message, status=403, is_hubs=is_hubs)

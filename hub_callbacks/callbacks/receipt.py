@@ -39,7 +39,7 @@ def _outlook(session: HUBTrainingSession, status: RunStatus) -> str:
         return f"Deliveries pause, since the hub refuses the key: {status.hub.paused}"
     if pid(OutboxFolder.under(session.settings.data_dir)) is None:
         return "The courier is not running; it starts with the next training or sync."
-    return f"Delivery goes on in the background. {status.hub.trouble}".rstrip()
+    return f"Delivery goes on in the background. {status.trouble}".rstrip()
 
 
 def _wait(session: HUBTrainingSession, wait_s: float) -> None:

@@ -130,7 +130,7 @@ def _run(run: RunStatus, web_root: str) -> dict[str, Any]:
         "receipt": run.receipt(),
         "left": run.left(),
         "dropped": [f"{number} x {kind}: {reason}" for (kind, reason), number in Counter(run.dropped).items()],
-        "trouble": run.hub.paused or run.hub.trouble,
+        "trouble": run.trouble,
     }
 
 
@@ -151,5 +151,4 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _trouble(run: RunStatus) -> str:
-    trouble = run.hub.paused or run.hub.trouble
-    return f" ({trouble})" if trouble else ""
+    return f" ({run.trouble})" if run.trouble else ""

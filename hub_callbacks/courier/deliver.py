@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from hub_callbacks.courier.connections import Connections
-from hub_callbacks.errors import PermanentError, RetryableError, UnauthorizedError, UnreachableError
+from hub_callbacks.errors import BusyError, PermanentError, RetryableError, UnauthorizedError, UnreachableError
 from hub_callbacks.outbox import HORIZON_S, Item, Outbox
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.transport import Upload
@@ -68,24 +68,41 @@ class Delivery:
             return
         try:
             self._send(batch)
-        except UnauthorizedError as error:
+        except UnreachableError as error:
+            closed[hub] = str(error)
+            self._unanswered(batch, str(error))
+        except BusyError as error:
+            closed[hub] = str(error)
+            self._outbox.hubs.postpone(hub, until=self._later(batch, error.retry_after_s), reason=str(error))
+            self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
+        except RetryableError as error:
+            self._outbox.queue.retry(ids, due_at=self._later(batch), reason=str(error))
+        except PermanentError as error:
+            self._said_no(batch, error, closed)
+        except OSError as error:
+            self._refused(batch, str(error), closed)
+        else:
+            self._outbox.queue.ack(ids)
+            self._outbox.hubs.release(hub, self._clock())
+            _discard(self._outbox.folder.spool, batch)
+
+    def _later(self, batch: Sequence[Item], asked_s: float | None = None) -> float:
+        """When to try again: after as long as the hub has asked for, else after the batch's own pause."""
+        delay_s = self._backoff_s(batch[0].attempts) if asked_s is None else asked_s
+        return self._clock() + min(delay_s, HORIZON_S)
+
+    def _said_no(self, batch: Sequence[Item], error: PermanentError, closed: dict[str, str]) -> None:
+        """Wait for another answer where it was not the hub that gave it; pause a hub that does not know the key."""
+        ids, hub = [item.id for item in batch], batch[0].hub.api_url
+        if not error.is_hubs:
+            self._outbox.queue.retry(ids, due_at=self._later(batch), reason=str(error))
+        elif isinstance(error, UnauthorizedError):
             closed[hub] = str(error)
             self._outbox.hubs.pause(hub, str(error))
             self._outbox.queue.retry(ids, due_at=self._clock(), reason=str(error))
             logger.warning("Deliveries to %s pause: %s", hub or "the local hub", error)
-        except UnreachableError as error:
-            closed[hub] = str(error)
-            self._unanswered(batch, str(error))
-        except RetryableError as error:
-            asked_s = self._backoff_s(batch[0].attempts) if error.retry_after_s is None else error.retry_after_s
-            delay_s = min(asked_s, HORIZON_S)
-            self._outbox.queue.retry(ids, due_at=self._clock() + delay_s, reason=str(error))
-        except (PermanentError, OSError) as error:
-            self._refused(batch, str(error), closed)
         else:
-            self._outbox.queue.ack(ids)
-            self._outbox.hubs.release(hub)
-            _discard(self._outbox.folder.spool, batch)
+            self._refused(batch, str(error), closed)
 
     def _unanswered(self, batch: Sequence[Item], reason: str) -> None:
         """Hold the hub; a file also by itself, or rows that arrive would have it sent again and again."""
@@ -112,14 +129,14 @@ class Delivery:
             case Metrics():
                 hub.api.put_metrics(model_id, [item.record for item in batch if isinstance(item.record, Metrics)])
             case Summary() as record:
-                if "summary" in hub.features:
+                if hub.must_have("summary"):
                     hub.api.put_summary(model_id, record)
             case Checkpoint() as record:
                 upload = self._upload(first, record)
                 send = hub.api.upload_resumably if "tus" in hub.features else hub.api.upload
                 send(model_id, upload)
             case RunFinished() as record:
-                if "run-state" in hub.features:
+                if hub.must_have("run-state"):
                     hub.api.put_state(model_id, record)
 
     def _upload(self, item: Item, checkpoint: Checkpoint) -> Upload:

@@ -13,8 +13,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hub_callbacks.courier.connections import Connections
-from hub_callbacks.errors import TransportError
-from hub_callbacks.outbox import Outbox, OutboxFolder, RunStatus
+from hub_callbacks.errors import BusyError, TransportError
+from hub_callbacks.outbox import HORIZON_S, Hub, Outbox, OutboxFolder, RunStatus
 from hub_callbacks.records import RunFinished
 from hub_callbacks.settings import is_on_colab
 
@@ -49,16 +49,19 @@ class Watch:
     def _beat(self, run: RunStatus) -> None:
         now = self._clock()
         beaten_at, interval_s = self._beats.get(run.id, (now, 0.0))
-        if run.remote_id is None or run.hub.paused or beaten_at <= now < beaten_at + interval_s:
+        if run.remote_id is None or _is_left_alone(run.hub, now) or beaten_at <= now < beaten_at + interval_s:
             return
         self._beats[run.id] = now, run.heartbeat_s  # also when there will be no reply
         try:
             api = self._connections.to(run.hub).api
             reply = api.heartbeat(run.remote_id, {"agent": agent_name(os.environ), "agentId": run.agent_id})
+        except BusyError as error:
+            until = now + min(error.retry_after_s or 0.0, HORIZON_S)  # unasked, the next beat is late enough
+            self._outbox.hubs.postpone(run.hub.api_url, until=until, reason=str(error))
         except TransportError as error:  # the next one will tell as much
             logger.info("Run %s: no heartbeat: %s", run.id, error)
-            return
-        self._obey(run, reply or {})
+        else:
+            self._obey(run, reply or {})
 
     def _obey(self, run: RunStatus, reply: Mapping[str, Any]) -> None:
         """Take over what a heartbeat's reply says: our agent's id, when to beat again, what to do."""
@@ -80,6 +83,11 @@ class Watch:
                 logger.info("Run %s: the training process is gone", run.id)
             with suppress(PermissionError):  # Windows: nobody may, as long as it is open
                 lock.unlink(missing_ok=True)
+
+
+def _is_left_alone(hub: Hub, now: float) -> bool:
+    """Whether the hub has said that nobody shall ask it; one that does not answer may hear a heartbeat."""
+    return bool(hub.paused) or (not hub.failures and now < hub.retry_at <= now + HORIZON_S)
 
 
 def is_training(folder: OutboxFolder, run_id: str) -> bool:

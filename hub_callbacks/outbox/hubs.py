@@ -24,7 +24,11 @@ class Hubs:
 
     _FAILURES = "SELECT failures FROM hubs WHERE api_url = ?"
     _HOLD = "UPDATE hubs SET failures = failures + 1, retry_at = ?, trouble = ? WHERE api_url = ?"
-    _RELEASE = "UPDATE hubs SET failures = 0, retry_at = 0, trouble = '' WHERE api_url = ? AND failures > 0"
+    _POSTPONE = "UPDATE hubs SET failures = 0, retry_at = ?, trouble = ? WHERE api_url = ?"
+    _RELEASE = """
+        UPDATE hubs SET failures = 0, retry_at = 0, trouble = ''
+        WHERE api_url = ? AND trouble != '' AND (failures > 0 OR retry_at <= ?)
+    """
 
     def failures(self, api_url: str) -> int:
         """How many requests in a row the hub has left unanswered."""
@@ -34,9 +38,13 @@ class Hubs:
         """Ask a hub that did not answer again only from a time on."""
         self._database.execute(self._HOLD, (until, reason, api_url))
 
-    def release(self, api_url: str) -> None:
+    def postpone(self, api_url: str, *, until: float, reason: str) -> None:
+        """Leave a hub alone until the time that it has asked for, whatever else it answers before."""
+        self._database.execute(self._POSTPONE, (until, reason, api_url))
+
+    def release(self, api_url: str, now: float) -> None:
         """Note that the hub has answered."""
-        self._database.execute(self._RELEASE, (api_url,))
+        self._database.execute(self._RELEASE, (api_url, now))
 
     _PAUSE = "UPDATE hubs SET paused = ? WHERE api_url = ?"
     _RESUME = "UPDATE hubs SET paused = '', retry_at = 0"

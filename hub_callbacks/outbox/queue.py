@@ -95,7 +95,7 @@ class Queue:
 
     _LEASABLE = """
         SELECT items.id, run_id, remote_id, kind, body, file, attempts, upload_url,
-            api_url, web_url, api_key, paused, retry_at, trouble
+            api_url, web_url, api_key, paused, retry_at, failures, trouble
         FROM items INDEXED BY items_queued JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
         WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
             AND (due_at <= :now OR due_at > :horizon) AND (retry_at <= :now OR retry_at > :horizon)

@@ -18,7 +18,8 @@ class Hub:
         web_url: Root of its pages; empty for the local hub.
         api_key: The key for it; empty for the local hub, which has its own.
         paused: Why nothing is sent to it until it is resumed; empty when it is not paused.
-        retry_at: Unix time before which it is not asked again, since it did not answer.
+        retry_at: Unix time before which it is not asked again.
+        failures: How many requests in a row it has left unanswered; 0 when ``retry_at`` is what it asked for.
         trouble: What the last request to it met; empty when it answered.
     """
 
@@ -27,6 +28,7 @@ class Hub:
     api_key: str = ""
     paused: str = ""
     retry_at: float = 0.0
+    failures: int = 0
     trouble: str = ""
 
     @classmethod
@@ -70,6 +72,7 @@ class RunStatus:
         is_final_acknowledged: Whether the hub has the model that the training ended with.
         bytes_pending: Bytes of checkpoints still to be sent.
         pending: Items still to be delivered, of any kind.
+        waits: What the last try of the oldest item that waits for another has met; empty when none does.
         buried: Kind and reason of each item that the hub refused.
         dropped: Kind and reason of each item that was given up here.
     """
@@ -90,8 +93,14 @@ class RunStatus:
     heartbeat_s: float
     agent_id: str | None
     started_at: float
+    waits: str
     buried: Sequence[tuple[str, str]]
     dropped: Sequence[tuple[str, str]]
+
+    @property
+    def trouble(self) -> str:
+        """Why what is left is not delivered yet; empty when nothing is known to stand in the way."""
+        return self.hub.paused or self.hub.trouble or self.waits
 
     def receipt(self) -> str:
         """What the hub has acknowledged, in words, such as ``300/300 epochs, best.pt acknowledged``."""

@@ -84,7 +84,7 @@ class Runs:
             self._database.execute(self._ADOPT, (hub.api_url,))
 
     _RUNS = """
-        SELECT runs.*, api_url, web_url, api_key, paused, retry_at, trouble
+        SELECT runs.*, api_url, web_url, api_key, paused, retry_at, failures, trouble
         FROM runs JOIN hubs ON hubs.id = hub_id
     """
     _GET = f"{_RUNS} WHERE runs.id = ?"
@@ -115,6 +115,8 @@ class Runs:
     """  # noqa: S608 - our own constant
     _LOST = "SELECT kind, reason FROM items WHERE run_id = ? AND state = ? AND state != 'queued' ORDER BY id"
 
+    _WAITS = "SELECT reason FROM items WHERE run_id = ? AND state = 'queued' AND reason != '' ORDER BY id LIMIT 1"
+
     def _status(self, row: sqlite3.Row) -> RunStatus:
         columns: dict[str, Any] = {key: row[key] for key in _COLUMNS}
         counts: dict[str, Any] = {key: int(count) for key, count in dict(self._counts(row["id"])).items()}
@@ -123,6 +125,7 @@ class Runs:
             hub=Hub.from_row(row),
             is_final_acknowledged=counts.pop("finals_acknowledged") > 0,
             epochs_acknowledged=counts["epochs_recorded"] - epochs_open,
+            waits="".join(item["reason"] for item in self._database.rows(self._WAITS, (row["id"],))),
             buried=self._lost(row["id"], "buried"),
             dropped=self._lost(row["id"], "dropped"),
             **columns,

@@ -10,7 +10,15 @@ from typing import Any
 
 import requests
 
-from hub_callbacks.errors import ForbiddenError, PermanentError, RetryableError, UnauthorizedError, UnreachableError
+from hub_callbacks import wire
+from hub_callbacks.errors import (
+    BusyError,
+    ForbiddenError,
+    PermanentError,
+    RetryableError,
+    UnauthorizedError,
+    UnreachableError,
+)
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0  # from the end of the request to the end of the reply, by `timeouts`
@@ -31,7 +39,8 @@ def request(
 
     Raises:
         UnreachableError: No reply came.
-        RetryableError: 408, 425, 429, 5xx, a redirect, or a 2xx that is not the hub's JSON.
+        BusyError: 429, or another that can heal with a ``Retry-After``.
+        RetryableError: 408, 425, 5xx, a redirect, or a 2xx that is not the hub's JSON.
         UnauthorizedError: 401.
         ForbiddenError: 403.
         PermanentError: Any other 4xx.
@@ -109,12 +118,27 @@ def _refusal(reply: requests.Response) -> RetryableError | PermanentError:
     if reply.is_redirect:
         return RetryableError(f"{message} Set api_url to where it leads: {reply.headers['location']!r}.")
     if reply.status_code in _RETRYABLE or reply.status_code >= requests.codes.server_error:
-        return RetryableError(message, retry_after_s=_retry_after_s(reply))
+        retry_after_s = _retry_after_s(reply)
+        is_busy = reply.status_code == requests.codes.too_many_requests or retry_after_s is not None
+        return (BusyError if is_busy else RetryableError)(message, retry_after_s=retry_after_s)
+    is_hubs = _is_hubs(reply)
+    if not is_hubs:
+        message += ", but not as a hub does. Is something in between?"
     if reply.status_code == requests.codes.unauthorized:
-        return UnauthorizedError(message)
+        return UnauthorizedError(message, is_hubs=is_hubs)
     if reply.status_code == requests.codes.forbidden:
-        return ForbiddenError(message)
-    return PermanentError(message, status=reply.status_code)
+        return ForbiddenError(message, is_hubs=is_hubs)
+    return PermanentError(message, status=reply.status_code, is_hubs=is_hubs)
+
+
+def _is_hubs(reply: requests.Response) -> bool:
+    """Whether a refusal is HUB v1's envelope, or tus', whose HEAD has no body."""
+    if wire.TUS_RESUMABLE_HEADER in reply.headers:
+        return True
+    try:
+        return reply.json()["success"] is False
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _without_query(url: str) -> str:

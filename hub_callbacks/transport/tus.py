@@ -52,7 +52,7 @@ def offset_bytes(session: requests.Session, url: str) -> int | None:
     try:
         return _offset(send(session, "HEAD", url, headers=_VERSION))
     except PermanentError as error:
-        if error.status in _GONE:
+        if error.status in _GONE and error.is_hubs:
             return None
         raise
 

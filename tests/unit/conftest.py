@@ -59,10 +59,11 @@ class Script:
     heard: list[tuple[str, str, bytes]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
-    def will_answer(self, status: int, body: object = b"", **headers: str) -> None:
+    def will_answer(self, status: int, body: object = None, **headers: str) -> None:
         """Append an answer; a body that is not bytes becomes the data of a hub's envelope."""
         if not isinstance(body, bytes):
-            body = json.dumps({"success": True, "message": "", "data": body}).encode()
+            envelope = {"success": status < 400, "message": "", "data": body}
+            body = b"" if status == 204 else json.dumps(envelope).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers.append((status, named, body))
 

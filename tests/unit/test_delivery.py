@@ -128,6 +128,54 @@ def test_hub_may_ask_for_its_own_pause(run: Outbox, delivery: Delivery, script: 
     assert deliver(run, delivery, now=NOW + 17) == 1
 
 
+@pytest.mark.parametrize(("status", "headers"), [(429, {"retry_after": "17"}), (503, {"retry_after": "17"}), (429, {})])
+def test_hub_that_asks_for_a_pause_gets_it_from_all(
+    training: Outbox, delivery: Delivery, script: Any, status: int, headers: dict[str, str]
+) -> None:
+    put_rows(training, 1)
+    training.queue.put(RUN, Summary(values={"mAP": 1.0}, recorded_at=0), due_at=0)
+    script.will_answer(200, INFO)
+    script.will_answer(status, **headers)
+    deliver(training, delivery)
+    until = training.runs.list()[0].hub.retry_at
+    assert NOW < until <= NOW + 17
+    heard = len(script.heard)
+    put_rows(training, 2)
+    assert deliver(training, delivery, now=until - 0.01) == 0
+    Watch(training, Connections(no_local_hub), clock=lambda: until - 0.01).look()
+    assert len(script.heard) == heard
+    assert str(status) in training.runs.list()[0].trouble
+
+
+def test_heartbeat_that_is_told_to_wait_holds_the_hub(training: Outbox, delivery: Delivery, script: Any) -> None:
+    put_rows(training, 1)
+    script.will_answer(200, INFO)
+    script.will_answer(429, retry_after="17")
+    Watch(training, Connections(no_local_hub), clock=lambda: NOW).look()
+    assert deliver(training, delivery, now=NOW + 16.9) == 0
+    script.will_answer(200, INFO)
+    script.will_answer(200)
+    assert deliver(training, delivery, now=NOW + 17) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 413])
+def test_refusal_by_something_in_between_is_tried_again(
+    run: Outbox, delivery: Delivery, script: Any, status: int
+) -> None:
+    put_rows(run, 3)
+    script.will_answer(200, INFO)
+    script.will_answer(status, b"<h1>Welcome to the airport's Wi-Fi</h1>")
+    deliver(run, delivery)
+    standing = run.runs.list()[0]
+    assert (standing.pending, standing.buried, standing.hub.paused) == (3, (), "")
+    assert "in between" in standing.trouble
+    assert str(status) in standing.trouble
+    script.will_answer(200)
+    assert deliver(run, delivery, now=NOW + BACKOFF_CAP_S) == 3
+    standing = run.runs.list()[0]
+    assert (standing.pending, standing.trouble) == (0, "")
+
+
 def test_only_the_refused_row_of_a_batch_is_buried(run: Outbox, delivery: Delivery, script: Any) -> None:
     put_rows(run, 3)
     script.will_answer(200, INFO)
@@ -216,6 +264,24 @@ def test_plain_hub_v1_is_spared_our_extensions(run: Outbox, delivery: Delivery, 
     script.will_answer(404)
     deliver(run, delivery)
     assert [path for _, path, _ in script.heard] == ["/v1/hub", "/v1/hub"]
+    assert run.runs.list()[0].pending == 0
+
+
+def test_end_waits_while_only_a_gateway_says_what_the_hub_can(run: Outbox, delivery: Delivery, script: Any) -> None:
+    put_rows(run, 1)
+    run.queue.put(RUN, Summary(values={"mAP": 1.0}, recorded_at=0), due_at=0)
+    run.queue.put(RUN, RunFinished(state="finished", finished_at=0), due_at=0)
+    gateway = b"<h1>nginx</h1>"
+    for status, body in ((404, gateway), (200, None), (404, gateway), (404, gateway)):
+        script.will_answer(status, body)
+    deliver(run, delivery)
+    standing = run.runs.list()[0]
+    assert (standing.epochs_acknowledged, standing.pending, standing.buried) == (1, 2, ())
+    assert "/v1/hub" in standing.trouble
+    for data in (INFO, {}, {}):
+        script.will_answer(200, data)
+    deliver(run, delivery, now=NOW + BACKOFF_CAP_S)
+    assert [path for _, path, _ in script.heard][-2:] == ["/v1/models/remote", "/v1/models/remote/state"]
     assert run.runs.list()[0].pending == 0
 
 

@@ -238,17 +238,20 @@ class OutboxMachine(RuleBasedStateMachine):
         self.outbox.runs.set_remote_id(run_id, f"remote-{run_id}")
         self.model.runs[run_id].is_known = True
 
-    @rule(hub=hubs, delay=delays, trouble=st.sampled_from(["no answer", "401", "none"]))
+    @rule(hub=hubs, delay=delays, trouble=st.sampled_from(["no answer", "429", "401", "none"]))
     def hear_of(self, hub: str, delay: float, trouble: str) -> None:
         known = self.model.hubs.get(hub, ModelHub())  # of an unknown hub, nothing is noted
         if trouble == "no answer":
             self.outbox.hubs.hold(hub, until=self.now + delay, reason="refused")
             known.failures, known.retry_at = known.failures + 1, self.now + delay
+        elif trouble == "429":
+            self.outbox.hubs.postpone(hub, until=self.now + delay, reason="429")
+            known.failures, known.retry_at = 0, self.now + delay
         elif trouble == "401":
             self.outbox.hubs.pause(hub, "401")
             known.is_paused = True
         else:
-            self.outbox.hubs.release(hub)
+            self.outbox.hubs.release(hub, self.now)
             known.retry_at = 0.0 if known.failures else known.retry_at
             known.failures = 0
 

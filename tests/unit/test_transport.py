@@ -115,7 +115,16 @@ def test_other_refusals_are_permanent_and_carry_the_hubs_message(api: HubApi, sc
     script.will_answer(status, json.dumps({"success": False, "message": "because", "data": None}).encode())
     with pytest.raises(PermanentError, match="because") as caught:
         api.info()
-    assert caught.value.status == status
+    assert (caught.value.status, caught.value.is_hubs) == (status, True)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 413])
+@pytest.mark.parametrize("body", [b"<h1>nginx</h1>", b"", b"[]", b'{"message": "no Route matched"}'])
+def test_refusal_that_is_not_the_hubs_says_so(api: HubApi, script: Any, status: int, body: bytes) -> None:
+    script.will_answer(status, body)
+    with pytest.raises(PermanentError, match=rf"{status}.*in between") as caught:
+        api.info()
+    assert (caught.value.status, caught.value.is_hubs) == (status, False)
 
 
 def test_unknown_key_is_its_own_error(api: HubApi, script: Any) -> None:
@@ -228,11 +237,19 @@ def test_resumable_upload_continues_where_it_broke_off(api: HubApi, script: Any,
 
 
 def test_forgotten_upload_is_announced_anew(api: HubApi, script: Any, big: Upload) -> None:
-    script.will_answer(404)
+    script.will_answer(404, tus_resumable="1.0.0")
     script.will_answer(201, location="/v1/new")
     script.will_answer(200, **offset(big.checkpoint.size_bytes))  # the hub has it already
     api.upload_resumably(ID, replace(big, url=f"{script.url}/forgotten"))
     assert [path for _, path, _ in script.heard] == ["/forgotten", f"/v1/models/{ID}/uploads", "/v1/new"]
+
+
+def test_upload_is_not_forgotten_because_a_gateway_says_so(api: HubApi, script: Any, big: Upload) -> None:
+    script.will_answer(404, b"<h1>nginx</h1>")
+    with pytest.raises(PermanentError) as caught:
+        api.upload_resumably(ID, replace(big, url=f"{script.url}/begun"))
+    assert not caught.value.is_hubs
+    assert len(script.heard) == 1
 
 
 @pytest.mark.parametrize("status", [404, 409, 410, 423, 460])
