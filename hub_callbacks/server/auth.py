@@ -1,6 +1,6 @@
 """Who may come in: API keys for programs, signed cookies for browsers, a role for each user.
 
-Routes of the API take `Viewer`, `Trainer` or `Admin` as a parameter; pages take `PageViewer`.
+Routes of the API take `Viewer`, `Trainer` or `Manager` as a parameter; pages take `PageViewer`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.store.rows import Caller, Role
 
 LOGIN = "/login"
-SESSION_TTL_S = 30 * 86400.0
+SESSION_TTL_S = 30 * 86400.0  # of id tokens, too: hub-sdk never asks for a new one, and trainings are long
 SIGN_IN_TTL_S = 3600.0
-_SESSION, _SIGN_IN = "session", "sign-in"  # purposes of tokens
+_SESSION, _SIGN_IN, _ID = "session", "sign-in", "id"  # purposes of tokens
 _RANKS: Final[tuple[Role, ...]] = ("viewer", "trainer", "admin")
-_CHALLENGE: Final = {"www-authenticate": "Bearer"}
+CHALLENGE: Final = {"www-authenticate": "Bearer"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _ApiKey = Annotated[str | None, Depends(APIKeyHeader(name=wire.API_KEY_HEADER, auto_error=False))]
@@ -44,17 +44,24 @@ class SignInRequired(Exception):  # noqa: N818 - it asks for a page, nothing wen
         self.url = f"{LOGIN}?next={quote(next_path, safe='/')}"
 
 
-def require_key(role: Role) -> Callable[..., Caller]:
+def require_key(role: Role, *, is_whole: bool = False) -> Callable[..., Caller]:
     """A dependency for API routes: the caller, who has that role or a higher one.
 
     The caller shows an API key, as ``x-api-key`` or as bearer token, or is a browser with a session.
 
+    Args:
+        role: The role.
+        is_whole: Whether the key must be able to do all that its user can.
+
     Raises:
-        HTTPException: 401 without a valid key, 403 with one of a lower role.
+        HTTPException: 401 without a valid key, 403 with one of a lower role, or a limited one.
     """
 
     def caller(request: Request, hub: ThisHub, shown: ShownKey) -> Caller:
-        return identify(request, hub, shown=shown, role=role)
+        found = identify(request, hub, shown=shown, role=role)
+        if is_whole and found.is_limited:
+            raise HTTPException(403, "A key that is limited cannot do this.")
+        return found
 
     return caller
 
@@ -75,7 +82,7 @@ def identify(request: Request, hub: Hub, *, shown: str | None, role: Role) -> Ca
 
 def key_needed() -> HTTPException:
     """What a caller without a key is told."""
-    return HTTPException(401, "An API key is needed, in the header x-api-key.", headers=_CHALLENGE)
+    return HTTPException(401, "An API key is needed, in the header x-api-key.", headers=CHALLENGE)
 
 
 def identify_anyone(request: Request, hub: Hub, *, shown: str | None) -> Caller | None:
@@ -86,9 +93,9 @@ def identify_anyone(request: Request, hub: Hub, *, shown: str | None) -> Caller 
     """
     if not shown:
         return _session_of_api(request, hub)
-    found = hub.store.caller_of_key(shown)
+    found = _signed_in(hub, _ID, shown) if "." in shown else hub.store.caller_of_key(shown)
     if found is None:
-        raise HTTPException(401, "This hub does not know the API key.", headers=_CHALLENGE)
+        raise HTTPException(401, "This hub does not know the API key.", headers=CHALLENGE)
     return found
 
 
@@ -117,7 +124,7 @@ def anyone(request: Request, hub: ThisHub, shown: ShownKey) -> Caller | None:
 Viewer = Annotated[Caller, Depends(require_key("viewer"))]
 Anyone = Annotated[Caller | None, Depends(anyone)]
 Trainer = Annotated[Caller, Depends(require_key("trainer"))]
-Admin = Annotated[Caller, Depends(require_key("admin"))]
+Manager = Annotated[Caller, Depends(require_key("admin", is_whole=True))]
 PageViewer = Annotated[Caller, Depends(page_viewer)]
 
 
@@ -129,6 +136,11 @@ def cookie_name(hub: Hub) -> str:
 def sign_in_url(hub: Hub, caller: Caller) -> str:
     """A path that signs a browser in as the caller, for an hour."""
     return f"{LOGIN}?token={hub.signer.sign(_SIGN_IN, _subject(hub, caller), ttl_s=SIGN_IN_TTL_S)}"
+
+
+def id_token(hub: Hub, caller: Caller) -> str:
+    """A bearer token that is as good as what the caller signed in with; no key has a dot in it, as this has."""
+    return hub.signer.sign(_ID, _subject(hub, caller), ttl_s=SESSION_TTL_S)
 
 
 def caller_of_sign_in(hub: Hub, token: str) -> Caller | None:

@@ -26,6 +26,7 @@ class Limits:
         row_keys: Metrics of one epoch.
         rows: Epochs of one request.
         uploads: Uploads in progress with one key.
+        sign_ins: Sign-ins that may fail under one name from one address, in a quarter of an hour.
         stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
     """
 
@@ -42,6 +43,7 @@ class Limits:
     row_keys: int = 2000
     rows: int = 10_000
     uploads: int = 200
+    sign_ins: int = 10
     stall_s: float = STALL_S
 
 

@@ -9,6 +9,7 @@ HUB = "/v1/hub"
 HEALTH = "/healthz"
 AUTH = "/v1/auth"
 SIGN_IN = "/v1/auth/browser"
+SIGN_IN_AUTO = "/v1/auth/auto"  # HUB's way in for notebooks on Colab
 SIGN_IN_EMAIL = "/v1/auth/email"  # what ULTRALYTICS_FIREBASE_AUTH_URL is to name, behind the hub's root
 MODELS = "/v1/models"
 DATASETS = "/v1/datasets"

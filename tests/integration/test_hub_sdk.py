@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import json
 import os
@@ -27,6 +28,25 @@ client = HUBClient({"api_key": os.environ["KEY"]})
 def tell(value):
     print("TOLD " + json.dumps(value))
 """
+
+
+ERAS = ("0.0.6", "0.0.8", "0.0.12", "0.0.25")
+
+
+@pytest.fixture(params=ERAS)
+def version(request: pytest.FixtureRequest) -> str:
+    """A release of hub-sdk."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def eras(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of each release of hub-sdk that is not the environment's own, as PyPI has it."""
+    folder = tmp_path_factory.mktemp("eras")
+    for release in set(ERAS) - {importlib.metadata.version("hub-sdk")}:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*command, "--target", str(folder / release), f"hub-sdk=={release}"], check=True, timeout=300)
+    return folder
 
 
 @pytest.fixture
@@ -169,3 +189,77 @@ os._exit(0)  # its thread sleeps for a minute
 
 def test_sdk_is_told_that_this_hub_does_not_export(hub: HubServer, sdk: Callable[[str], Any]) -> None:
     assert sdk(f'tell(client.model({create(hub)!r}).export("onnx"))') is None
+
+
+def test_sdk_of_every_era_does_all_it_can(hub: HubServer, eras: Path, tmp_path: Path, version: str) -> None:
+    email, password = f"{wire.new_id()}@example.org", "correct horse battery"
+    hub.ask("POST", wire.USERS, json={"email": email, "password": password})
+    env = {
+        "ULTRALYTICS_HUB_API": hub.url,
+        "ULTRALYTICS_HUB_WEB": hub.url,
+        "ULTRALYTICS_FIREBASE_AUTH_URL": hub.url + wire.SIGN_IN_EMAIL,
+        "HUB_API_KEY": hub.key,
+        "EMAIL": email,
+        "PASSWORD": password,
+        "HUB_CALLBACKS_DISABLE": "1",
+    }
+    env |= {"PYTHONPATH": str(eras / version)} if (eras / version).exists() else {}
+    process = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("sdk_scenario.py"))],
+        env={**os.environ, **env},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    line = process.stdout.splitlines()[-1] if process.stdout else ""
+    assert line.startswith("TOLD "), process.stdout + process.stderr
+    told = json.loads(line.removeprefix("TOLD "))
+    told["models"]["are_whole"] = set(told["models"]["are_whole"])
+    page = {"pages": [True] * 3, "raw": True, "public": 0, "total_pages": True}
+    assert told == {
+        "version": version,
+        "sign_in": {
+            "states": [True, True, True, False],
+            "authenticated": [True, True, True, False],
+            "is_later_known": True,
+            "is_wrong_password_known": False,
+            "teams": [True, True],
+        },
+        "models": {
+            "data": {"meta": {"name": "other"}, "keep": [1], "imgsz": 320, "epochs": 5},
+            "statuses": [200, 200, 200],
+            "running": [True, True, False],
+            "trained": [True, False, False],
+            "architecture": None,
+            "dataset": "",
+            "metrics": [{"meta": {"name": "loss"}, "data": {"0": 0.5, "1": "NaN"}}],
+            "are_whole": {True},
+            "agent_chars": 20,
+            "cloud": [None, None],  # so hub-sdk shows a refusal
+            "is_listed": True,
+            "deleted": [200, True],
+        },
+        "datasets": {
+            "meta": {"name": "coco8", "note": "small"},
+            "uploaded": 200,
+            "is_in_url": True,
+            "is_whole": True,
+            "deleted": [200, True],
+        },
+        "projects": {"meta": {"name": "trucks"}, "uploaded": 200, "has_image": True, "deleted": [200, True]},
+        "users": {"changed": 200, "name": "Eva", "role": "viewer", "deleted": 200},
+        "lists": dict.fromkeys(("models", "datasets", "projects"), page),
+        "not_called": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [("/v1/models/ID/export", "yolo export"), ("/get-export", "yolo export"), ("/v1/predict/ID", "yolo predict")],
+)
+def test_what_needs_the_cloud_is_refused_with_the_local_command(hub: HubServer, path: str, command: str) -> None:
+    reply = hub.send("POST", path.replace("ID", create(hub)), json={"format": "onnx"})
+    assert (reply.status_code, reply.json()["success"]) == (501, False)
+    assert command in reply.json()["message"]

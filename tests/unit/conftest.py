@@ -100,3 +100,9 @@ def script() -> Iterator[Script]:
         yield told
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where the store is: on each engine."""
+    return request.getfixturevalue("create_database")() if request.param == "postgresql" else tmp_path / "hub.db"

@@ -37,12 +37,6 @@ MAP = "metrics/mAP50-95(B)"
 ADMIN = Caller(user_id="", name="", role="admin")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """Where the store is: on each engine."""
-    return request.getfixturevalue("create_database")() if request.param == "postgresql" else tmp_path / "hub.db"
-
-
 @pytest.fixture
 def store(where: Path | str) -> Iterator[Store]:
     store = open_store(where, clock=lambda: 1000.0)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from hub_callbacks.server import auth
+from hub_callbacks.server import auditing, auth
 from hub_callbacks.server.auth import PageViewer, Viewer
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.filters import FilterError
@@ -20,6 +20,8 @@ from hub_callbacks.server.routes.access import find_deleted
 from hub_callbacks.server.store.rows import Caller
 
 _ONE_YEAR_S = 31_536_000
+_UNKNOWN_KEY = "This hub does not know that key. Check that it is whole, and that it is a key of this hub."
+_UNKNOWN_USER = "This hub does not know that e-mail address and password."
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Next = Annotated[str, Query(alias="next")]
@@ -71,9 +73,13 @@ def login(
 ) -> Response:
     """The sign-in page; with the token that ``hub-callbacks open`` got, straight on to the runs."""
     if caller := auth.caller_of_sign_in(hub, token) if token else session:
+        if token:
+            auditing.note(hub, request, caller, "sign-in", f"users/{caller.user_id}", detail="by a link")
         return _enter(request, hub, caller, next_path)
     error = "This link has expired. Paste a key, or run hub-callbacks open again." if token else ""
-    return render.page("login.html", status=401 if token else 200, error=error, next=auth.safe_next(next_path))
+    return render.page(
+        "login.html", status=401 if token else 200, error=error, email="", next=auth.safe_next(next_path)
+    )
 
 
 @router.post(auth.LOGIN)
@@ -81,15 +87,24 @@ def sign_in(
     hub: ThisHub,
     render: ThisRenderer,
     request: Request,
-    key: Annotated[str, Form()] = "",
+    key: Annotated[str, Form(max_length=256)] = "",
+    email: Annotated[str, Form(max_length=254)] = "",
+    password: Annotated[str, Form(max_length=1024)] = "",
     next_path: Annotated[str, Form(alias="next")] = "/",
 ) -> Response:
-    """Sign in with an API key."""
-    caller = hub.store.caller_of_key(key.strip()) if auth.is_same_origin(request) else None
+    """Sign in with an API key, or with an e-mail address and a password."""
+
+    def find() -> Caller | None:
+        return hub.store.user_of_password(email, password) if email else hub.store.caller_of_key(key.strip())
+
+    status, error = 401, _UNKNOWN_USER if email else _UNKNOWN_KEY
+    try:
+        caller = auditing.sign_in(hub, request, email, find) if auth.is_same_origin(request) else None
+    except HTTPException as refusal:
+        caller, status, error = None, refusal.status_code, refusal.detail
     if caller:
         return _enter(request, hub, caller, next_path)
-    error = "This hub does not know that key. Check that it is whole, and that it is a key of this hub."
-    return render.page("login.html", status=401, error=error, next=auth.safe_next(next_path))
+    return render.page("login.html", status=status, error=error, email=email, next=auth.safe_next(next_path))
 
 
 @router.post("/logout")

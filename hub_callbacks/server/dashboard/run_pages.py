@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from hub_callbacks import wire
 from hub_callbacks.server import auth
+from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import PageViewer, Viewer
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.live import IDLE_PAUSE_S, PAUSE_S, columns
@@ -99,14 +100,12 @@ def edit(
 @router.post(wire.page("{model_id}") + "/delete")
 def delete(model_id: str, hub: ThisHub, caller: PageViewer, request: Request) -> Response:
     """Hide the run, and on to the others, where that can be undone."""
-    return _changed(
-        request,
-        hub,
-        caller,
-        model_id,
-        lambda: hub.store.delete_model(model_id, hard=False),
-        then=f"/?deleted={model_id}",
-    )
+
+    def change() -> None:
+        hub.store.delete_model(model_id, hard=False)
+        note(hub, request, caller, "delete", f"models/{model_id}")
+
+    return _changed(request, hub, caller, model_id, change, then=f"/?deleted={model_id}")
 
 
 @router.post(wire.page("{model_id}") + "/restore")

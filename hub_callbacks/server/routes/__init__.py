@@ -7,26 +7,51 @@ from fastapi import APIRouter
 from hub_callbacks.server.routes import (
     agents,
     artifacts,
+    audit,
     checkpoints,
     datasets,
     downloads,
     former,
     hub,
+    keys,
+    members,
     metrics,
     models,
     projects,
     runs,
+    sign_in,
     tus,
     unavailable,
     uploads,
+    users,
+)
+
+_MODULES = (  # in the order of the reference
+    hub,
+    sign_in,
+    models,
+    metrics,
+    runs,
+    uploads,
+    tus,
+    checkpoints,
+    artifacts,
+    agents,
+    datasets,
+    projects,
+    members,
+    users,
+    keys,
+    audit,
+    downloads,
+    former,
+    unavailable,
 )
 
 
 def api_router() -> APIRouter:
     """Every route of the API."""
     router = APIRouter()
-    for module in (hub, models, metrics, runs, uploads, tus, checkpoints, artifacts, agents):
-        router.include_router(module.router)
-    for module in (datasets, projects, downloads, former, unavailable):
+    for module in _MODULES:
         router.include_router(module.router)
     return router

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
 
+from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import key_needed
 from hub_callbacks.server.bodies import Id, Listing, Object, PageQuery, Reply
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.files import thing_path
 from hub_callbacks.server.routes.access import settle
+from hub_callbacks.server.store.access import Collection
 from hub_callbacks.server.store.rows import Caller, Thing
 from hub_callbacks.server.store.things import ThingKind
 
@@ -31,10 +34,12 @@ def reader(caller: Caller | None, asked: PageQuery) -> Caller | None:
     return None if asked.public else caller
 
 
-def create(hub: Hub, kind: ThingKind, caller: Caller, body: dict[str, Any]) -> Reply[Id]:
+def create(request: Request, hub: Hub, kind: ThingKind, caller: Caller, body: dict[str, Any]) -> Reply[Id]:
     """Make a thing."""
     body = settle(hub, caller, body) if kind == "datasets" else body
-    return Reply(message="Created.", data=Id(id=hub.store.create_thing(kind, body, owner=caller.user_id).id))
+    thing = hub.store.create_thing(kind, body, owner=caller.user_id)
+    note_publishing(request, hub, kind, thing.id, caller, body)
+    return Reply(message="Created.", data=Id(id=thing.id))
 
 
 def listing(request: Request, hub: Hub, kind: ThingKind, caller: Caller | None, asked: PageQuery) -> Reply[Listing]:
@@ -70,16 +75,28 @@ def shown(request: Request, hub: Hub, kind: ThingKind, thing: Thing) -> Object:
     }
 
 
-def patch(hub: Hub, kind: ThingKind, thing_id: str, caller: Caller, body: dict[str, Any]) -> Reply[Id]:
+def patch(
+    request: Request, hub: Hub, kind: ThingKind, thing_id: str, caller: Caller, body: dict[str, Any]
+) -> Reply[Id]:
     """Lay a part of a document over the thing's."""
     if kind == "datasets" and "projectId" in body:
         body = settle(hub, caller, body)
     hub.store.update_thing(kind, thing_id, body)
+    note_publishing(request, hub, kind, thing_id, caller, body)
     return Reply(message="Updated.", data=Id(id=thing_id))
 
 
-def delete(hub: Hub, kind: ThingKind, thing_id: str, *, hard: bool) -> Reply[Id]:
+def delete(request: Request, hub: Hub, kind: ThingKind, thing_id: str, caller: Caller, *, hard: bool) -> Reply[Id]:
     """Hide the thing or, when hard, remove it with its file."""
     if blob := hub.store.delete_thing(kind, thing_id, hard=hard):
         hub.blobs.delete(blob)
+    note(hub, request, caller, "delete", f"{kind}/{thing_id}", detail="hard" if hard else "")
     return Reply(message="Deleted.", data=Id(id=thing_id))
+
+
+def note_publishing(
+    request: Request, hub: Hub, kind: Collection, thing_id: str, caller: Caller, body: Mapping[str, Any]
+) -> None:
+    """Note in the audit log that anyone may read the thing from now on, or no more, where the body says so."""
+    if "isPublic" in body:
+        note(hub, request, caller, "publish" if body["isPublic"] else "unpublish", f"{kind}/{thing_id}")

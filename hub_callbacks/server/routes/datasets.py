@@ -36,9 +36,9 @@ _PATH = wire.dataset("{dataset_id}")
 
 
 @router.post(wire.DATASETS)
-def create(body: DatasetBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
+def create(request: Request, body: DatasetBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
     """Create a data set."""
-    return collections.create(hub, "datasets", caller, body.given())
+    return collections.create(request, hub, "datasets", caller, body.given())
 
 
 @router.get(wire.DATASETS)
@@ -56,15 +56,15 @@ def read(request: Request, hub: ThisHub, thing: Readable) -> Reply[Object]:
 
 
 @router.patch(_PATH)
-def patch(dataset_id: str, body: DatasetBody, caller: Owner, hub: ThisHub) -> Reply[Id]:
+def patch(request: Request, dataset_id: str, body: DatasetBody, caller: Owner, hub: ThisHub) -> Reply[Id]:
     """Lay a part of a document over the data set's."""
-    return collections.patch(hub, "datasets", dataset_id, caller, body.given())
+    return collections.patch(request, hub, "datasets", dataset_id, caller, body.given())
 
 
 @router.delete(_PATH)
-def delete(dataset_id: str, _: Owner, hub: ThisHub, hard: bool = False) -> Reply[Id]:
+def delete(request: Request, dataset_id: str, caller: Owner, hub: ThisHub, hard: bool = False) -> Reply[Id]:
     """Hide the data set or, when hard, remove it with its archive."""
-    return collections.delete(hub, "datasets", dataset_id, hard=hard)
+    return collections.delete(request, hub, "datasets", dataset_id, caller, hard=hard)
 
 
 @router.post(

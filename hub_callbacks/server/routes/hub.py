@@ -1,13 +1,11 @@
-"""What the hub is, whether it is well, and whether it knows a key."""
+"""What the hub is, and whether it is well."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from hub_callbacks import __version__, wire
-from hub_callbacks.server.auth import Viewer, sign_in_url
-from hub_callbacks.server.bodies import FAILURES, Info, Reply, SignIn
-from hub_callbacks.server.context import ThisHub
+from hub_callbacks.server.bodies import Info, Reply
 
 router = APIRouter(tags=["hub"])
 
@@ -22,15 +20,3 @@ async def info() -> Reply[Info]:
 async def health() -> Reply[None]:
     """That the hub answers."""
     return Reply(message="ok", data=None)
-
-
-@router.post(wire.AUTH, responses={401: FAILURES[401]})
-def authenticate(caller: Viewer) -> Reply[None]:
-    """That the hub knows the key."""
-    return Reply(message=f"Signed in as {caller.name}.", data=None)
-
-
-@router.post(wire.SIGN_IN, responses={401: FAILURES[401]})
-def sign_in(caller: Viewer, this: ThisHub) -> Reply[SignIn]:
-    """A path that signs a browser in as the key's user."""
-    return Reply(data=SignIn(url=sign_in_url(this, caller)))

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from hub_callbacks import wire
+from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import Anyone, ShownKey, Trainer
 from hub_callbacks.server.bodies import (
     FAILURES,
@@ -22,8 +23,8 @@ from hub_callbacks.server.bodies import (
 )
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.files import file_path, pointed_to, training_path
-from hub_callbacks.server.routes.access import Owner, OwnModelId, ReadableModel, check_readable, own_model, settle
-from hub_callbacks.server.routes.collections import reader, root_url
+from hub_callbacks.server.routes.access import Owner, ReadableModel, check_readable, owner, settle
+from hub_callbacks.server.routes.collections import note_publishing, reader, root_url
 from hub_callbacks.server.shapes import hub_model
 from hub_callbacks.server.store.rows import Caller, Model
 
@@ -31,9 +32,11 @@ router = APIRouter(tags=["models"], responses=FAILURES)
 
 
 @router.post(wire.MODELS, responses={409: {**FAILURES[422], "description": "The proposed id is taken."}})
-def create(body: CreateBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
+def create(request: Request, body: CreateBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
     """Create a model, or find the caller's own of the proposed id again."""
-    model = hub.store.create_model(_settled(hub, caller, body), owner=caller.user_id)
+    given = _settled(hub, caller, body)
+    model = hub.store.create_model(given, owner=caller.user_id)
+    note_publishing(request, hub, "models", model.id, caller, given)
     return Reply(message="Model created.", data=Id(id=model.id))
 
 
@@ -54,27 +57,31 @@ def read(request: Request, hub: ThisHub, model: ReadableModel, caller: Anyone) -
 
 
 @router.patch(wire.model("{model_id}"))
-def patch(body: PatchBody, hub: ThisHub, model_id: str, caller: Owner) -> Reply[Id]:
+def patch(request: Request, body: PatchBody, hub: ThisHub, model_id: str, caller: Owner) -> Reply[Id]:
     """Lay a part of a document over the model's; ``summary`` says what its best checkpoint scored."""
-    hub.store.update_model(model_id, _settled(hub, caller, body, is_new=False))
+    given = _settled(hub, caller, body, is_new=False)
+    hub.store.update_model(model_id, given)
+    note_publishing(request, hub, "models", model_id, caller, given)
     return Reply(message="Model updated.", data=Id(id=model_id))
 
 
 @router.delete(wire.model("{model_id}"))
-def delete(hub: ThisHub, own_id: OwnModelId, hard: bool = False) -> Reply[Id]:
+def delete(request: Request, hub: ThisHub, model_id: str, caller: Owner, hard: bool = False) -> Reply[Id]:
     """Hide the model or, when hard, remove it with its metrics and checkpoints."""
-    for blob in hub.store.delete_model(own_id, hard=hard):
+    for blob in hub.store.delete_model(model_id, hard=hard):
         hub.blobs.delete(blob)
-    return Reply(message="Model deleted.", data=Id(id=own_id))
+    note(hub, request, caller, "delete", f"models/{model_id}", detail="hard" if hard else "")
+    return Reply(message="Model deleted.", data=Id(id=model_id))
 
 
 @router.post("/model-reset")
 def reset(request: Request, body: ResetBody, hub: ThisHub, shown: ShownKey) -> Reply[Id]:
     """Make a model new again: its metrics and checkpoints are removed."""
-    own_id = own_model(body.model_id, request, hub, body.api_key or shown)
-    for blob in hub.store.reset_model(own_id):
+    caller = owner(body.model_id, request, hub, body.api_key or shown)
+    for blob in hub.store.reset_model(body.model_id):
         hub.blobs.delete(blob)
-    return Reply(message="Model reset.", data=Id(id=own_id))
+    note(hub, request, caller, "reset", f"models/{body.model_id}")
+    return Reply(message="Model reset.", data=Id(id=body.model_id))
 
 
 def _settled(hub: Hub, caller: Caller, body: PatchBody, *, is_new: bool = True) -> Object:

@@ -37,9 +37,9 @@ _PATH = wire.project("{project_id}")
 
 
 @router.post(wire.PROJECTS)
-def create(body: ThingBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
+def create(request: Request, body: ThingBody, caller: Trainer, hub: ThisHub) -> Reply[Id]:
     """Create a project."""
-    return collections.create(hub, "projects", caller, body.given())
+    return collections.create(request, hub, "projects", caller, body.given())
 
 
 @router.get(wire.PROJECTS)
@@ -57,15 +57,15 @@ def read(request: Request, hub: ThisHub, thing: Readable) -> Reply[Object]:
 
 
 @router.patch(_PATH)
-def patch(project_id: str, body: ThingBody, caller: Owner, hub: ThisHub) -> Reply[Id]:
+def patch(request: Request, project_id: str, body: ThingBody, caller: Owner, hub: ThisHub) -> Reply[Id]:
     """Lay a part of a document over the project's."""
-    return collections.patch(hub, "projects", project_id, caller, body.given())
+    return collections.patch(request, hub, "projects", project_id, caller, body.given())
 
 
 @router.delete(_PATH, responses=also(http_409="It still holds something."))
-def delete(project_id: str, _: Owner, hub: ThisHub, hard: bool = False) -> Reply[Id]:
+def delete(request: Request, project_id: str, caller: Owner, hub: ThisHub, hard: bool = False) -> Reply[Id]:
     """Hide the project or, when hard, remove it; a project that still holds something is only hidden."""
-    return collections.delete(hub, "projects", project_id, hard=hard)
+    return collections.delete(request, hub, "projects", project_id, caller, hard=hard)
 
 
 @router.post(

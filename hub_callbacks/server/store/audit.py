@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select, text, update
 
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.paging import after, next_cursor
-from hub_callbacks.server.store.rows import Event
+from hub_callbacks.server.store.people import Event
 from hub_callbacks.server.store.schema import attempts, audit
 
 _DETAIL_CHARS = 500
@@ -47,26 +47,19 @@ class AuditStore:
             rows = connection.execute(page).all()
         return [Event(**row._mapping) for row in rows[:limit]], next_cursor(rows, limit=limit)
 
-    def attempts_left(self, subject: str, *, limit: int, window_s: float) -> int:
-        """How often the subject (an address of either kind) may still try to sign in, within the window."""
-        wanted = select(attempts).where(attempts.c.subject == _mark(subject))
-        with self.database.read() as connection:
-            row = connection.execute(wanted).one_or_none()
-        if row is None or row.since <= self.clock() - window_s:
-            return limit
-        return max(0, limit - int(row._mapping["count"]))
-
-    def note_attempt(self, subject: str, *, window_s: float) -> None:
-        """Count a failed attempt of the subject; those before the window are forgotten."""
+    def count_attempt(self, subject: str, *, window_s: float) -> int:
+        """Count an attempt of the subject to sign in: how many there were within the window, with this one."""
         now, mark = self.clock(), _mark(subject)
         with self.database.write() as connection:
             connection.execute(delete(attempts).where(attempts.c.since <= now - window_s))
             connection.execute(_COUNT, {"subject": mark, "since": now})
+            return int(connection.execute(select(attempts.c.count).where(attempts.c.subject == mark)).scalar_one())
 
-    def forget_attempts(self, subject: str) -> None:
-        """Forget the subject's failed attempts: it has signed in."""
+    def take_back_attempt(self, subject: str) -> None:
+        """Count one attempt of the subject less: it did not fail."""
+        own = update(attempts).where(attempts.c.subject == _mark(subject))
         with self.database.write() as connection:
-            connection.execute(delete(attempts).where(attempts.c.subject == _mark(subject)))
+            connection.execute(own.values(count=attempts.c.count - 1))
 
 
 def _mark(subject: str) -> str:

@@ -13,14 +13,15 @@ from sqlalchemy import Select, bindparam, delete, insert, or_, select, text, upd
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
-from hub_callbacks.server.store.rows import Caller, Key, Role, lower
+from hub_callbacks.server.store.people import Key
+from hub_callbacks.server.store.rows import Caller, Role, lower
 from hub_callbacks.server.store.schema import keys, secrets, users
 
 _USED_EVERY_S = 60.0  # a write for each request would make readers of writers
 
 _CALLERS = (
     select(users.c.id, users.c.name, users.c.role, keys.c.id.label("key_id"), keys.c.last_used_at)
-    .add_columns(keys.c.role.label("key_role"), keys.c.project_id)
+    .add_columns(keys.c.role.label("key_role"), keys.c.project_id, keys.c.expires_at)
     .join(users, users.c.id == keys.c.user_id)
     .where(
         users.c.deleted_at.is_(None),
@@ -58,6 +59,7 @@ class KeyStore:
         self,
         user_id: str,
         *,
+        key_id: str = "",
         name: str = "",
         role: Role | None = None,
         project_id: str | None = None,
@@ -67,14 +69,15 @@ class KeyStore:
 
         Args:
             user_id: Whose it is.
+            key_id: Its id; a new one when empty.
             name: What its user calls it.
             role: What it may do at most; None for what the user may do.
             project_id: The only project that it is good for; None for all.
             expires_at: From when on it is no good, Unix time, seconds; None for never.
         """
         key = wire.new_key()
-        row = {"id": wire.new_id(), "user_id": user_id, "name": name, "hash": _hash(key), "created_at": self.clock()}
-        scope = {"role": role, "project_id": project_id, "expires_at": expires_at}
+        row = {"id": key_id or wire.new_id(), "user_id": user_id, "name": name, "hash": _hash(key)}
+        scope = {"role": role, "project_id": project_id, "expires_at": expires_at, "created_at": self.clock()}
         with self.database.write() as connection:
             connection.execute(insert(keys), row | scope)
         return key
@@ -135,6 +138,7 @@ class KeyStore:
             role=lower(row.role, row.key_role),
             key_id=row.key_id,
             project_id=row.project_id,
+            is_limited=any(limit is not None for limit in (row.key_role, row.project_id, row.expires_at)),
         )
 
     def _note_use(self, key_id: str, last_used_at: float | None) -> None:

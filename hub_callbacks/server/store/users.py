@@ -18,7 +18,8 @@ from hub_callbacks.server.store.access import live_project
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import LastAdminError, NameTakenError, NotFoundError
 from hub_callbacks.server.store.passwords import hash_password, is_password
-from hub_callbacks.server.store.rows import Caller, Member, Role, User
+from hub_callbacks.server.store.people import Member, User
+from hub_callbacks.server.store.rows import Caller, Role
 from hub_callbacks.server.store.schema import keys, members, users
 
 _SHARE = text(  # the same words for SQLite and PostgreSQL
@@ -101,8 +102,10 @@ class UserStore:
             connection.execute(update(users).where(users.c.id == user_id).values(**new))
             return _user(_live(connection, user_id))
 
-    def delete_user(self, user_id: str) -> None:
+    def delete_user(self, user_id: str, *, hard: bool = False) -> None:
         """Let a user in no more: their keys and sessions are no good, their shares end. What they made stays.
+
+        When ``hard``, what is known of them is forgotten, too.
 
         Raises:
             NotFoundError: There is no such user.
@@ -111,7 +114,9 @@ class UserStore:
         now = self.clock()
         with self.database.write() as connection:
             _check_not_last(connection, _live(connection, user_id))
-            gone = {"deleted_at": now, "email": None, "password": None}
+            gone: dict[str, Any] = {"deleted_at": now, "email": None, "password": None}
+            if hard:
+                gone |= {"name": "", "document": "{}"}
             connection.execute(update(users).where(users.c.id == user_id).values(**gone))
             revoked = update(keys).where(keys.c.user_id == user_id, keys.c.revoked_at.is_(None))
             connection.execute(revoked.values(revoked_at=now))
