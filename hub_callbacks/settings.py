@@ -6,24 +6,15 @@ A value comes from the first of: the environment, the user's file, Ultralytics' 
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub_callbacks.errors import SettingsError
-
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-
-
-class Kind(NamedTuple):
-    """How a setting's text is read, and what it may say."""
-
-    parse: Callable[[str], Any]
-    allowed: str
+from hub_callbacks.kinds import COUNT, FLAG, KEY, LOCATION, MEGABYTES, NAMES, PATH, PORT, SECONDS, URL, Kind, parse_path
 
 
 class Resolved(NamedTuple):
@@ -31,69 +22,6 @@ class Resolved(NamedTuple):
 
     value: Any
     source: str
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in _TRUE | _FALSE:
-        return text.lower() in _TRUE
-    raise ValueError
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError
-    return value
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise ValueError
-    return value
-
-
-def _url(text: str) -> str:
-    if not text:
-        return text
-    scheme, _, rest = text.partition("://")
-    if scheme not in {"http", "https"} or not rest.strip("/") or any(c.isspace() for c in text):
-        raise ValueError
-    return text.rstrip("/")
-
-
-def _key(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError
-    return text
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise ValueError
-    return Path(text).expanduser().absolute()
-
-
-def _location(text: str) -> str:
-    scheme, colon, rest = text.partition("://")
-    if (text and not (scheme.replace("+", "").isalnum() and colon and rest)) or any(c.isspace() for c in text):
-        raise ValueError
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-FLAG = Kind(_flag, "true or false")
-SECONDS = Kind(_amount, "a number of seconds, 0 or more")
-MEGABYTES = Kind(_amount, "a number of megabytes, 0 or more")
-PORT = Kind(_port, "a port from 0 to 65535")
-URL = Kind(_url, "an http:// or https:// URL, or nothing")
-KEY = Kind(_key, "an API key: printable ASCII without spaces")
-PATH = Kind(_path, "a folder")
-LOCATION = Kind(_location, "a URL, or nothing")
-NAMES = Kind(_names, "plugin names with commas between them")
 
 
 def is_on_colab(environ: Mapping[str, str]) -> bool:
@@ -161,6 +89,17 @@ class Settings:
         "Where `serve` keeps its data: postgresql://user:password@host/name; empty means a file in data_dir.",
         secret=True,
     )
+    blobs_url: str = _row(
+        LOCATION,
+        "",
+        "Where `serve` keeps files: s3://bucket/prefix, gs://bucket or az://account/container; empty means a folder in "
+        "data_dir.",
+    )
+    keep_checkpoints: int = _row(
+        COUNT,
+        0,
+        "Periodic checkpoints that `serve` keeps of each run, the newest; the final and the best stay. 0 keeps all.",
+    )
     block: tuple[str, ...] = _row(NAMES, (), "Plugins that are not loaded, such as `hub`.")
 
     @classmethod
@@ -200,7 +139,7 @@ def user_file(environ: Mapping[str, str] | None = None) -> Path:
     """The user's settings file: under HUB_CALLBACKS_DATA_DIR where that is set, else in the user's config folder."""
     environ = os.environ if environ is None else environ
     if data_dir := environ.get(env_name("data_dir")):
-        return _path(data_dir) / "settings.json"
+        return parse_path(data_dir) / "settings.json"
     from platformdirs import user_config_path
 
     return user_config_path("hub-callbacks", appauthor=False) / "settings.json"

@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,6 +172,28 @@ def interpreter(tmp_path: Path) -> Interpreter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A bucket of a server that speaks S3, and what a process must be told to find it."""
+
+    name: str
+    endpoint: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.name}/some/prefix"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        keys = {"AWS_ACCESS_KEY_ID": "hub", "AWS_SECRET_ACCESS_KEY": "hub", "AWS_REGION": "us-east-1"}
+        return {**keys, "AWS_ENDPOINT_URL": self.endpoint}
+
+    def blobs(self) -> set[str]:
+        """Names of the blobs in it, partial ones too."""
+        listed = requests.get(f"{self.endpoint}/{self.name}?list-type=2", timeout=30).text
+        return set(re.findall(r"<Key>some/prefix/([^/<]+)/[^<]+</Key>", listed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubServer:
     """A hub in a process of its own, on loopback.
 
@@ -178,12 +201,20 @@ class HubServer:
         url: Root of its API and of its pages.
         key: An admin's API key.
         data_dir: Where it keeps everything; holds the note of `wire.LocalHub`, too.
+        bucket: Where its blobs are, if not there.
     """
 
     url: str
     key: str
     data_dir: Path
     process: subprocess.Popen[str]
+    bucket: Bucket | None = None
+
+    def blobs(self) -> set[str]:
+        """Names of its blobs, partial ones too."""
+        if self.bucket:
+            return self.bucket.blobs()
+        return {path.name for path in (self.data_dir / "hub" / "blobs").rglob("*") if path.is_file()}
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request with the admin's key."""
@@ -221,12 +252,42 @@ def create_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
     server.cleanup()
 
 
+_BUCKETS = """
+import logging, sys
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").disabled = True
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def create_bucket() -> Iterator[Callable[[], Bucket]]:
+    """Makes an empty bucket; one server has them all."""
+    numbers = itertools.count(1)
+    command = [sys.executable, "-W", "ignore", "-c", _BUCKETS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        endpoint = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+        def create() -> Bucket:
+            bucket = Bucket(name=f"hub{next(numbers)}", endpoint=endpoint)
+            assert requests.put(f"{endpoint}/{bucket.name}", timeout=30).ok
+            return bucket
+
+        yield create
+        process.communicate(timeout=30)
+
+
 @pytest.fixture(scope="session")
 def start_hub() -> Iterator[Callable[..., HubServer]]:
     """Start a hub for a data folder that was never served; it is stopped after the tests."""
+    started: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
 
-        def start(data_dir: Path, *options: str) -> HubServer:
+        def start(data_dir: Path, *options: str, bucket: Bucket | None = None) -> HubServer:
             command = [
                 sys.executable,
                 "-m",
@@ -236,15 +297,18 @@ def start_hub() -> Iterator[Callable[..., HubServer]]:
                 "--port",
                 "0",
                 *options,
+                *(["--blobs-url", bucket.url] if bucket else []),
             ]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            stack.enter_context(process)
-            stack.callback(process.terminate)
+            env = {**os.environ, **(bucket.environ if bucket else {})}
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+            started.append(stack.enter_context(process))
             assert process.stdout is not None
             url, key = (process.stdout.readline().split()[-1] for _ in range(2))
-            return HubServer(url=url, key=key, data_dir=data_dir, process=process)
+            return HubServer(url=url, key=key, data_dir=data_dir, process=process, bucket=bucket)
 
         yield start
+        for process in started:  # all at once: each takes its time
+            process.terminate()
 
 
 @pytest.fixture(scope="module")

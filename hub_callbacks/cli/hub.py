@@ -21,19 +21,23 @@ from hub_callbacks.transport import HubApi
     "--data-dir", type=click.Path(path_type=Path), default=None, help="Folder of the hub's database and files."
 )
 @click.option("--database-url", help="Database; the setting `database_url` when not given.")
-def serve_command(host: str, port: int | None, data_dir: Path | None, database_url: str | None) -> None:
+@click.option("--blobs-url", help="Bucket for files; the setting `blobs_url` when not given.")
+def serve_command(
+    host: str, port: int | None, data_dir: Path | None, database_url: str | None, blobs_url: str | None
+) -> None:
     """Run a hub until Ctrl-C. Its first start prints the admin's key, once."""
+    from hub_callbacks.server.limits import Limits
     from hub_callbacks.server.serving import serve
 
     settings = Settings.load()
-    port = settings.port if port is None else port
-    database_url = settings.database_url if database_url is None else database_url
     serve(
         host=host,
-        port=port,
+        port=settings.port if port is None else port,
         data_dir=data_dir or settings.data_dir,
         announce=click.echo,
-        database_url=database_url,
+        database_url=settings.database_url if database_url is None else database_url,
+        blobs_url=settings.blobs_url if blobs_url is None else blobs_url,
+        limits=Limits(keep_checkpoints=settings.keep_checkpoints),
     )
 
 

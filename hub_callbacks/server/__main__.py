@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.local:
             serve_local(port=options.port, data_dir=data_dir, idle_s=options.idle_s)
         else:
-            store = {"database_url": options.database_url}
-            serve(host=options.host, port=options.port, data_dir=data_dir, announce=_say, **store)
+            homes = {"database_url": options.database_url, "blobs_url": options.blobs_url}
+            serve(host=options.host, port=options.port, data_dir=data_dir, announce=_say, **homes)
     except HubCallbacksError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (ignored with --local)")
     parser.add_argument("--port", type=int, default=8420, help="port to listen on; with --local, the preferred one")
     parser.add_argument("--database-url", default="", help="where the store is, if not there")
+    parser.add_argument("--blobs-url", default="", help="where files are, if not there")
     parser.add_argument("--local", action="store_true", help="be the local hub: on loopback, until it is idle")
     parser.add_argument("--idle-s", type=float, default=_IDLE_S, help="with --local: seconds without a request")
     return parser

@@ -89,6 +89,9 @@ class Blobs(Protocol):
     def delete(self, name: str) -> None:
         """Remove the blob, whole or partial, if it is there."""
 
+    def check(self) -> None:
+        """Nothing, as long as blobs can be kept and read here; else raises an `OSError`."""
+
 
 class FolderBlobs:
     """Blobs as files of one folder, spread over 256 subfolders.
@@ -152,6 +155,16 @@ class FolderBlobs:
         """Remove the file, whole or partial, if it is there."""
         for path in (self._path(name), self._partial / name, self._incoming / name):
             path.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Nothing, as long as files can be made in the folder.
+
+        Raises:
+            OSError: They cannot.
+        """
+        probe = self._incoming / f"probe-{self.new_name()}"
+        probe.touch()
+        probe.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self._folder / name[:2] / name

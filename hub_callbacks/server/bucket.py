@@ -1,50 +1,31 @@
 """Blobs in a bucket: S3, GCS, Azure or what speaks one of their protocols, through obstore.
 
-::
-
-    <bucket>/<prefix>/NAME/<first byte>-<end>-<token>   the parts, of 8 MiB at most
-    <bucket>/<prefix>/NAME/whole                        which of them are the blob; written last
-
 A part is an object of its own, for obstore gives nobody the id of a multipart upload, and another process could not go
 on with one. Its key is used once, so no late writer changes what another has hashed; and nothing is copied when the
-blob is published. What no ``whole`` names is not there for readers.
+blob is published. What the object ``whole`` does not name is not there for readers (`hub_callbacks.server.objects`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from hub_callbacks.errors import HubCallbacksError
+from hub_callbacks.server import objects
+from hub_callbacks.server.objects import BucketError, Part
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
-PART_BYTES: Final = 8 << 20  # what one upload holds in memory; S3 takes an object of that size in a tenth of a second
-_WHOLE: Final = "whole"
-_READ_BYTES: Final = 1 << 18
-_LISTED: Final = 1000  # of one request for names, S3's own limit
-
-
-class BucketError(HubCallbacksError, OSError):
-    """The bucket cannot be opened, read or written."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Part:
-    start: int
-    stop: int
-    key: str
+PART_BYTES: Final = 4 << 20  # what one upload holds in memory, and what takes S3 a tenth of a second
+SCHEMES: Final = ("s3", "gs", "az")
+_RETRIES: Final[Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=15)}  # then the client is told: 503
 
 
 class BucketBlobs:
@@ -67,7 +48,7 @@ class BucketBlobs:
 
     def partial_bytes(self, name: str, at_most: int) -> int:
         """Where the last part ends that lies within the first ``at_most`` bytes."""
-        return max(_ends(_parts(self._bucket, name), at_most), default=0)
+        return max(objects.ends(objects.find_parts(self._bucket, name), at_most), default=0)
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from ``start`` up to ``stop``, in pieces.
@@ -75,28 +56,37 @@ class BucketBlobs:
         Raises:
             FileNotFoundError: There is no such blob. Raised at once, not at the first piece.
         """
-        return _pieces(self._bucket, _whole(self._bucket, name), start, stop)
+        return objects.read_parts(self._bucket, objects.read_whole(self._bucket, name), start, stop)
 
     def size_bytes(self, name: str) -> int | None:
         """Bytes of the blob, None where it is not whole."""
         try:
-            return _whole(self._bucket, name)[-1].stop
+            parts = objects.read_whole(self._bucket, name)
         except FileNotFoundError:
             return None
+        is_whole = set(parts) <= set(objects.find_parts(self._bucket, name))
+        return parts[-1].stop if is_whole else None
 
     def delete(self, name: str) -> None:
         """Remove the blob, whole or partial, if it is there; first what makes it one."""
-        keys = [found["path"] for found in _list(self._bucket, name)]
-        _delete(self._bucket, sorted(keys, key=lambda key: not key.endswith(f"/{_WHOLE}")))
+        objects.delete_objects(self._bucket, name)
 
     def names(self, *, before: float) -> Iterator[str]:
         """The names of all blobs, whole or partial, that nobody has written to since that moment (Unix time)."""
         newest: dict[str, float] = {}
-        for found in _list(self._bucket):
+        for found in objects.list_objects(self._bucket):
             name, _, _ = found["path"].rpartition("/")
             changed: datetime = found["last_modified"]
             newest[name] = max(newest.get(name, 0.0), changed.timestamp())
         yield from (name for name, changed_at in newest.items() if changed_at < before)
+
+    def check(self) -> None:
+        """Ask the bucket for something that is not there.
+
+        Raises:
+            BucketError: It does not answer, or not to us.
+        """
+        next(objects.list_objects(self._bucket, "none"), None)
 
 
 class BucketPartial:
@@ -104,7 +94,7 @@ class BucketPartial:
 
     def __init__(self, bucket: ObjectStore, name: str) -> None:
         self._bucket, self._name = bucket, name
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
         self._buffer = bytearray()
 
     @property
@@ -118,9 +108,9 @@ class BucketPartial:
         Raises:
             BucketError: So many are not there.
         """
-        found = _parts(self._bucket, self._name)
-        self._parts, self._buffer = _chain(_ends(found, size_bytes), size_bytes), bytearray()
-        _delete(self._bucket, [part.key for part in found if part.stop > size_bytes])
+        found = objects.find_parts(self._bucket, self._name)
+        self._parts, self._buffer = objects.chain(objects.ends(found, size_bytes), size_bytes), bytearray()
+        objects.delete_parts(self._bucket, [part for part in found if part.stop > size_bytes])
 
     def write(self, data: bytes) -> None:
         """Take more bytes; each full part goes to the bucket."""
@@ -135,23 +125,18 @@ class BucketPartial:
     def flush(self) -> None:
         """Let the bucket have what was written."""
         if self._buffer:
-            start = self._parts[-1].stop if self._parts else 0
-            stop = start + len(self._buffer)
-            key = f"{self._name}/{start:015}-{stop:015}-{secrets.token_hex(4)}"
-            _put(self._bucket, key, bytes(self._buffer))
-            self._parts.append(_Part(start, stop, key))
+            self._parts.append(objects.write_part(self._bucket, self._name, self._size_bytes(), self._buffer))
             self._buffer = bytearray()
 
     def read(self) -> Iterator[bytes]:
         """Every byte, in pieces."""
         self.flush()
-        return _pieces(self._bucket, self._parts, 0, self._parts[-1].stop if self._parts else 0)
+        return objects.read_parts(self._bucket, self._parts, 0, self._size_bytes())
 
     def publish(self) -> str:
         """Make the blob visible; its name."""
         self.flush()
-        named = [part.key.rpartition("/")[2] for part in self._parts]
-        _put(self._bucket, f"{self._name}/{_WHOLE}", json.dumps(named).encode())
+        objects.write_whole(self._bucket, self._name, self._parts)
         return self._name
 
     def close(self) -> None:
@@ -161,7 +146,10 @@ class BucketPartial:
     def discard(self) -> None:
         """Remove every part that was written through this object."""
         self.close()
-        _delete(self._bucket, [part.key for part in self._parts])
+        objects.delete_parts(self._bucket, self._parts)
+
+    def _size_bytes(self) -> int:
+        return self._parts[-1].stop if self._parts else 0
 
 
 class BucketWriter:
@@ -205,109 +193,21 @@ def open_bucket(url: str) -> BucketBlobs:
     """The blobs in the bucket at a URL such as ``s3://bucket/prefix``; keys and endpoint come from its environment.
 
     Raises:
-        BucketError: The URL is none that obstore knows, or obstore is not installed.
+        BucketError: The URL is none of a bucket, obstore is not installed, or the bucket does not let us in.
     """
+    if urlsplit(url).scheme not in SCHEMES:
+        raise BucketError(f"The hub keeps files in a folder or a bucket (s3://, gs:// or az://), not in {url!r}.")
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
     except ImportError as error:
         raise BucketError('For a bucket, install "hub-callbacks[cloud]".') from error
-    options: Any = {"allow_http": True} if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://") else {}
+    is_plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+    options: Any = {"allow_http": True} if is_plain else {}
     try:
-        return BucketBlobs(from_url(url, client_options=options))
-    except (BaseError, ValueError) as error:
-        raise BucketError(f"The bucket {url!r} cannot be opened: {error}") from error
-
-
-def _ends(parts: Iterable[_Part], at_most: int) -> dict[int, _Part]:
-    """Where a part ends that closes to those before it, from the first byte on; one such part for each end."""
-    ends: dict[int, _Part] = {}
-    for part in sorted(parts):
-        if (part.start == 0 or part.start in ends) and part.stop <= at_most:
-            ends.setdefault(part.stop, part)
-    return ends
-
-
-def _chain(ends: Mapping[int, _Part], stop: int) -> list[_Part]:
-    """The parts that make up the first ``stop`` bytes.
-
-    Raises:
-        BucketError: There are none.
-    """
-    chain = []
-    while stop:
-        if stop not in ends:
-            raise BucketError(f"The bucket has lost a part of an upload, before byte {stop}.")
-        chain.append(ends[stop])
-        stop = ends[stop].start
-    return chain[::-1]
-
-
-def _parts(bucket: ObjectStore, name: str) -> list[_Part]:
-    keys = (found["path"] for found in _list(bucket, name))
-    return [_part(name, key.rpartition("/")[2]) for key in keys if not key.endswith(f"/{_WHOLE}")]
-
-
-def _part(name: str, key: str) -> _Part:
-    start, stop, _ = key.split("-")
-    return _Part(int(start), int(stop), f"{name}/{key}")
-
-
-def _whole(bucket: ObjectStore, name: str) -> list[_Part]:
-    """The parts of a blob.
-
-    Raises:
-        FileNotFoundError: There is none of that name.
-    """
-    import obstore
-
-    with _mapped(name):
-        named = bytes(obstore.get(bucket, f"{name}/{_WHOLE}").bytes())
-    return [_part(name, key) for key in json.loads(named)]
-
-
-def _pieces(bucket: ObjectStore, parts: Iterable[_Part], start: int, stop: int) -> Iterator[bytes]:
-    import obstore
-
-    for part in parts:
-        first, end = max(start, part.start), min(stop, part.stop)
-        if first < end:
-            with _mapped(part.key):
-                found = obstore.get(bucket, part.key, options={"range": (first - part.start, end - part.start)})
-                yield from map(bytes, found.stream(min_chunk_size=_READ_BYTES))
-
-
-def _put(bucket: ObjectStore, key: str, data: bytes) -> None:
-    import obstore
-
-    with _mapped(key):
-        obstore.put(bucket, key, data, use_multipart=False)
-
-
-def _delete(bucket: ObjectStore, keys: list[str]) -> None:
-    import obstore
-
-    with _mapped(", ".join(keys[:1])):
-        for first in range(0, len(keys), _LISTED):
-            obstore.delete(bucket, keys[first : first + _LISTED])
-
-
-def _list(bucket: ObjectStore, name: str | None = None) -> Iterator[ObjectMeta]:
-    import obstore
-
-    with _mapped(name or ""):
-        for found in obstore.list(bucket, name, chunk_size=_LISTED):
-            yield from found
-
-
-@contextmanager
-def _mapped(what: str) -> Iterator[None]:
-    """The one place where obstore's errors become ours."""
-    from obstore.exceptions import BaseError, NotFoundError
-
-    try:
-        yield
-    except (FileNotFoundError, NotFoundError) as error:
-        raise FileNotFoundError(f"The bucket has no {what!r}.") from error
-    except BaseError as error:
-        raise BucketError(f"The bucket failed at {what!r}: {error}") from error
+        blobs = BucketBlobs(from_url(url, client_options=options, retry_config=_RETRIES))
+        blobs.check()
+    except (BaseError, BucketError, ValueError) as error:
+        reason = objects.reason(error.__cause__ or error)
+        raise BucketError(f"The bucket {url!r} cannot be used: {reason}") from error
+    return blobs

@@ -17,10 +17,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from hub_callbacks.server.archives import ArchiveError
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
-from hub_callbacks.server.bucket import BucketError
 from hub_callbacks.server.contents import ContentError
 from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.multipart import FormError
+from hub_callbacks.server.objects import BucketError
 from hub_callbacks.server.publishing import CheckpointError
 from hub_callbacks.server.store import (
     BadCursorError,

@@ -1,4 +1,4 @@
-"""How much one request may bring."""
+"""How much one request may bring, and how much of it is kept."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Limits:
         uploads: Uploads in progress with one key.
         sign_ins: Sign-ins that may fail under one name from one address, in a quarter of an hour.
         stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
+        keep_checkpoints: Periodic checkpoints that are kept of each run; 0 for all.
     """
 
     body_bytes: int = 16 << 20
@@ -45,6 +46,7 @@ class Limits:
     uploads: int = 200
     sign_ins: int = 10
     stall_s: float = STALL_S
+    keep_checkpoints: int = 0
 
 
 DEFAULTS: Final = Limits()

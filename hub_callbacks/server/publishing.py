@@ -54,10 +54,16 @@ def check_zip(head: bytes) -> None:
 
 
 def publish(hub: Hub, model_id: str, new: NewCheckpoint, *, upload_id: str = "") -> Checkpoint:
-    """The verified blob as the model's checkpoint; when it was published before, that one, and the blob is deleted."""
+    """The verified blob as the model's checkpoint; when it was published before, that one, and the blob is deleted.
+
+    Older checkpoints that the hub need not keep go with it.
+    """
     checkpoint = hub.store.add_checkpoint(model_id, new, upload_id=upload_id)
     if checkpoint.blob != new.blob:  # the same bytes came before, and their reply was lost
         hub.blobs.delete(new.blob)
+    if hub.limits.keep_checkpoints:
+        for blob in hub.store.prune_checkpoints(model_id, keep=hub.limits.keep_checkpoints):
+            hub.blobs.delete(blob)
     return checkpoint
 
 

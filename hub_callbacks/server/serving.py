@@ -20,6 +20,8 @@ from hub_callbacks.server.app import create_app
 from hub_callbacks.server.connections import PatientProtocol
 from hub_callbacks.server.folder import HubFolder, HubInUseError, ServeError, open_folder
 from hub_callbacks.server.guard import LOOPBACK_HOSTS, Activity
+from hub_callbacks.server.limits import DEFAULTS, Limits
+from hub_callbacks.server.upkeep import upkeep
 from hub_callbacks.wire import LocalHub
 
 LOOPBACK = "127.0.0.1"
@@ -29,7 +31,16 @@ _GRACE_S = 30  # for uploads that go on when the hub is told to stop
 _BACKLOG = 256
 
 
-def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], None], database_url: str = "") -> None:
+def serve(
+    *,
+    host: str,
+    port: int,
+    data_dir: Path,
+    announce: Callable[[str], None],
+    database_url: str = "",
+    blobs_url: str = "",
+    limits: Limits = DEFAULTS,
+) -> None:
     """Serve the hub of a data folder until SIGINT or SIGTERM.
 
     The first time it makes an admin's key. The key is stored hashed: it can be read only in what is announced.
@@ -40,13 +51,19 @@ def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], Non
         data_dir: The folder under which everything local lies.
         announce: Takes the lines for the operator, once the hub listens.
         database_url: Where its store is; a file in the folder when empty.
+        blobs_url: The bucket of its files; a folder in the folder when empty.
+        limits: What it takes and keeps at most.
 
     Raises:
+        BucketError: The bucket cannot be used.
         HubInUseError: Another process serves this folder.
         StoreError: The store cannot be opened.
         ServeError: The address cannot be listened on, or the folder cannot be made.
     """
-    with open_folder(data_dir, database_url=database_url) as folder, _listen(host, [port]) as listener:
+    with (
+        open_folder(data_dir, database_url=database_url, blobs_url=blobs_url) as folder,
+        _listen(host, [port]) as listener,
+    ):
         port = listener.getsockname()[1]
 
         def ready() -> None:
@@ -55,7 +72,8 @@ def serve(*, host: str, port: int, data_dir: Path, announce: Callable[[str], Non
             if key := folder.first_key():
                 announce(f"Admin key, shown this once: {key}")
 
-        _run(folder, listener, hosts=LOOPBACK_HOSTS if _is_loopback(host) else (), on_ready=ready)
+        hosts = LOOPBACK_HOSTS if _is_loopback(host) else ()
+        _run(folder, listener, hosts=hosts, on_ready=ready, limits=limits)
 
 
 def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
@@ -117,9 +135,10 @@ def _run(
     hosts: Iterable[str],
     on_ready: Callable[[], None],
     idle_s: float | None = None,
+    limits: Limits = DEFAULTS,
 ) -> None:
     activity = Activity()
-    options: dict[str, Any] = {
+    config: dict[str, Any] = {
         "log_level": "warning",
         "access_log": False,  # its lines hold query strings, and those hold tokens
         "lifespan": "off",
@@ -129,9 +148,10 @@ def _run(
         "timeout_keep_alive": _KEEP_ALIVE_S,
         "timeout_graceful_shutdown": _GRACE_S,
     }
-    app = create_app(folder.store, folder.blobs, hosts=frozenset(hosts), activity=activity)
-    server = _Server(uvicorn.Config(app, **options), on_ready=on_ready, activity=activity, idle_s=idle_s)
-    server.run(sockets=[listener])
+    app = create_app(folder.store, folder.blobs, hosts=frozenset(hosts), activity=activity, limits=limits)
+    server = _Server(uvicorn.Config(app, **config), on_ready=on_ready, activity=activity, idle_s=idle_s)
+    with upkeep(app.state.hub):
+        server.run(sockets=[listener])
 
 
 def _write_note(folder: HubFolder, url: str) -> None:

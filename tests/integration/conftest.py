@@ -50,7 +50,7 @@ class TusClient:
 
     def files(self) -> set[str]:
         """Names of the hub's blobs, partial ones too."""
-        return {path.name for path in (self.hub.data_dir / "hub" / "blobs").rglob("*") if path.is_file()}
+        return self.hub.blobs()
 
     def kill_hub(self) -> None:
         self.hub.process.kill()
@@ -138,7 +138,7 @@ def new_client(hub: HubServer) -> TusClient:
     return TusClient(hub=hub, model_id=model_id, content=checkpoint(bytes(range(256)) * 40))
 
 
-@pytest.fixture(scope="module", params=["sqlite+folder", "postgresql+folder"])
+@pytest.fixture(scope="module", params=["sqlite+folder", "postgresql+folder", "postgresql+s3"])
 def hub(
     request: pytest.FixtureRequest, start_hub: Callable[..., HubServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HubServer]:
@@ -146,7 +146,8 @@ def hub(
     options: list[str] = []
     if "postgresql" in request.param:
         options += ["--database-url", request.getfixturevalue("create_database")()]
-    hub = start_hub(tmp_path_factory.mktemp("hub"), *options)
+    bucket = request.getfixturevalue("create_bucket")() if "s3" in request.param else None
+    hub = start_hub(tmp_path_factory.mktemp("hub"), *options, bucket=bucket)
     yield hub
     hub.process.terminate()
     hub.process.wait(30)

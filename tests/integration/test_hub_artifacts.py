@@ -37,10 +37,6 @@ def fetch(hub: HubServer, url: str, **options: Any) -> requests.Response:
     return hub.send("GET", url.removeprefix(hub.url), **options)
 
 
-def blobs(hub: HubServer) -> set[str]:
-    return {path.name for path in (hub.data_dir / "hub" / "blobs").rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize(
     ("name", "content", "media_type", "size", "disposition"),
     [
@@ -98,11 +94,11 @@ def test_artifact_comes_back_as_what_it_is_and_does_nothing_in_a_browser(
 def test_artifact_that_is_not_what_its_name_says_is_refused_and_leaves_nothing(
     hub: HubServer, model_id: str, name: str, content: bytes
 ) -> None:
-    before = blobs(hub)
+    before = hub.blobs()
     reply = put(hub, model_id, name, content)
     assert (reply.status_code, reply.json()["success"]) == (422, False)
     assert listed(hub, model_id) == []
-    assert blobs(hub) == before
+    assert hub.blobs() == before
 
 
 @pytest.mark.parametrize(
@@ -114,21 +110,21 @@ def test_artifact_with_wrong_words_is_refused(hub: HubServer, model_id: str, fie
 
 
 def test_same_bytes_again_change_nothing(hub: HubServer, model_id: str) -> None:
-    before = blobs(hub)
+    before = hub.blobs()
     replies = [put(hub, model_id, "results.png", PNG).json()["data"]["id"] for _ in range(2)]
     assert replies[0] == replies[1]
-    assert len(blobs(hub) - before) == 1
+    assert len(hub.blobs() - before) == 1
 
 
 def test_other_bytes_take_the_place_of_those_of_their_name(hub: HubServer, model_id: str) -> None:
-    before = blobs(hub)
+    before = hub.blobs()
     put(hub, model_id, "results.png", PNG)
     (first,) = listed(hub, model_id)
     put(hub, model_id, "results.png", picture("other.png"))
     (second,) = listed(hub, model_id)
     assert fetch(hub, second["url"]).content == picture("other.png")
     assert fetch(hub, first["url"]).status_code == 404
-    assert len(blobs(hub) - before) == 1
+    assert len(hub.blobs() - before) == 1
 
 
 def test_browser_that_has_it_is_sent_nothing(hub: HubServer, model_id: str) -> None:
@@ -152,31 +148,31 @@ def test_artifact_is_for_those_who_may_read_its_model(hub: HubServer, model_id: 
     ("name", "size_bytes"), [("big.png", DEFAULTS.artifact_bytes), ("big.json", DEFAULTS.text_bytes)]
 )
 def test_artifact_that_is_too_large_is_refused(hub: HubServer, model_id: str, name: str, size_bytes: int) -> None:
-    before = blobs(hub)
+    before = hub.blobs()
     assert put(hub, model_id, name, b" " * (size_bytes + 1)).status_code == 413
-    assert blobs(hub) == before
+    assert hub.blobs() == before
 
 
 def test_model_has_so_many_artifacts_at_most(hub: HubServer, model_id: str) -> None:
     for number in range(DEFAULTS.artifacts):
         assert put(hub, model_id, f"{number}.json", b"{}").ok
-    before = blobs(hub)
+    before = hub.blobs()
     reply = put(hub, model_id, "more.json", b"{}")
     assert (reply.status_code, f"{DEFAULTS.artifacts} artifacts" in reply.json()["message"]) == (409, True)
-    assert blobs(hub) == before
+    assert hub.blobs() == before
     assert put(hub, model_id, "0.json", b"[]").ok, "one that is there can still be replaced"
 
 
 @pytest.mark.parametrize("way", ["delete", "reset"])
 def test_artifacts_go_with_their_model(hub: HubServer, model_id: str, way: str) -> None:
-    before = blobs(hub)
+    before = hub.blobs()
     put(hub, model_id, "results.png", PNG)
     if way == "delete":
         hub.ask("DELETE", f"{wire.model(model_id)}?hard=true")
     else:
         hub.ask("POST", "/model-reset", json={"modelId": model_id})
         assert listed(hub, model_id) == []
-    assert blobs(hub) == before
+    assert hub.blobs() == before
 
 
 def test_openapi_document_says_what_an_artifact_is(hub: HubServer) -> None:

@@ -46,10 +46,6 @@ def read(hub: HubServer, model_id: str) -> dict[str, Any]:
     return data
 
 
-def blobs(hub: HubServer) -> set[str]:
-    return {path.name for path in (hub.data_dir / "hub" / "blobs").rglob("*") if path.is_file()}
-
-
 def test_upload_of_an_epoch_makes_the_model_resumable(hub: HubServer) -> None:
     model_id, content = create(hub), checkpoint()
     assert upload(hub, model_id, content, epoch=3, isBest="True").ok
@@ -84,10 +80,10 @@ def test_older_epoch_that_arrives_later_does_not_become_the_one_to_resume(hub: H
 
 def test_upload_twice_is_stored_once(hub: HubServer) -> None:
     model_id, content = create(hub), checkpoint()
-    first, before = upload(hub, model_id, content), blobs(hub)
+    first, before = upload(hub, model_id, content), hub.blobs()
     second = upload(hub, model_id, content)
     assert second.json()["data"] == first.json()["data"]
-    assert blobs(hub) == before
+    assert hub.blobs() == before
 
 
 @pytest.mark.parametrize(
@@ -107,11 +103,11 @@ def test_upload_twice_is_stored_once(hub: HubServer) -> None:
 def test_upload_that_is_not_what_it_claims_is_refused_and_leaves_nothing(
     hub: HubServer, content: bytes, fields: dict[str, Any], word: str
 ) -> None:
-    model_id, before = create(hub), blobs(hub)
+    model_id, before = create(hub), hub.blobs()
     response = upload(hub, model_id, content, **fields)
     assert response.status_code == 422
     assert word in response.json()["message"]
-    assert blobs(hub) == before
+    assert hub.blobs() == before
     assert read(hub, model_id)["status"] == "new"
 
 
@@ -245,8 +241,8 @@ def test_download_link_opens_no_other_checkpoint(hub: HubServer, stored: tuple[s
 
 
 def test_hard_delete_removes_the_bytes(hub: HubServer, stored: tuple[str, bytes]) -> None:
-    before = blobs(hub)
+    before = hub.blobs()
     model_id = urlsplit(stored[0]).path.rpartition("/")[2].partition("-")[0]
     hub.ask("DELETE", wire.model(model_id), params={"hard": "True"})
-    assert len(before - blobs(hub)) == 1
+    assert len(before - hub.blobs()) == 1
     assert requests.get(stored[0], timeout=10).status_code == 404

@@ -155,12 +155,12 @@ def overlapping() -> bytes:
 )
 def test_dangerous_archive_is_refused_and_not_kept(hub: HubServer, content: bytes, why: str) -> None:
     dataset_id = create(hub, wire.DATASETS)
-    before = {path for path in (hub.data_dir / "hub" / "blobs").rglob("*") if path.is_file()}
+    before = hub.blobs()
     reply = upload(hub, wire.dataset(dataset_id), "x.zip", content)
     assert reply.status_code == 422
     assert why in reply.json()["message"] or not content
     assert hub.ask("GET", wire.dataset(dataset_id))["url"] is None
-    assert {path for path in (hub.data_dir / "hub" / "blobs").rglob("*") if path.is_file()} == before
+    assert hub.blobs() == before
 
 
 def test_project_shows_its_image(hub: HubServer) -> None:

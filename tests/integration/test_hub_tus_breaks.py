@@ -25,7 +25,7 @@ GROWTH_BYTES = 16_000_000  # pieces of 1 MiB for the threads, and what the alloc
 
 
 def test_second_writer_is_refused_until_the_first_has_ended(tus: TusClient) -> None:
-    content = tus.content
+    content = tus.content + bytes(9 << 20)  # more than a bucket gets at once
     location, before = tus.begin(content), tus.files()
     first = tus.stuck(location, content)
     tus.ask_until(location, lambda: tus.files() > before)
@@ -38,7 +38,7 @@ def test_second_writer_is_refused_until_the_first_has_ended(tus: TusClient) -> N
 
 
 def test_chunk_without_a_checksum_that_breaks_off_is_kept(tus: TusClient) -> None:
-    content = tus.content + bytes(3 << 20)
+    content = tus.content + bytes(9 << 20)
     location, before = tus.begin(content), tus.files()
     first = tus.stuck(location, content, is_checked=False)
     tus.ask_until(location, lambda: tus.files() > before)

@@ -240,6 +240,18 @@ def test_checkpoints_are_newest_first(store: Store, owner: str) -> None:
     assert [checkpoint.epoch for checkpoint in store.checkpoints(model_id)] == [2, 1, 0]
 
 
+def test_prune_keeps_the_newest_the_best_and_the_final_checkpoint(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    made = [new_checkpoint(epoch, is_best=epoch == 1) for epoch in range(6)]
+    for new in made:
+        store.add_checkpoint(model_id, new)
+    assert set(store.prune_checkpoints(model_id, keep=2)) == {made[epoch].blob for epoch in (0, 2, 3)}
+    assert [checkpoint.epoch for checkpoint in store.checkpoints(model_id)] == [5, 4, 1]
+    store.add_checkpoint(model_id, new_checkpoint(5, is_final=True))
+    assert set(store.prune_checkpoints(model_id, keep=1)) == {made[1].blob, made[4].blob}
+    assert [(found.epoch, found.is_final) for found in store.checkpoints(model_id)] == [(5, True), (5, False)]
+
+
 @pytest.mark.parametrize("hard", [True, False])
 def test_deleted_model_is_gone_with_all_its_parts(store: Store, owner: str, hard: bool) -> None:
     model_id = store.create_model({}, owner=owner).id

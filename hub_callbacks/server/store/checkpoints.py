@@ -73,6 +73,26 @@ class CheckpointStore:
         with self.database.read() as connection:
             return {row.id: _checkpoint(row) for row in connection.execute(wanted)}
 
+    def prune_checkpoints(self, model_id: str, *, keep: int) -> list[str]:
+        """Forget the model's periodic checkpoints but the newest ``keep``, and those that it points to.
+
+        Returns:
+            The blobs that no checkpoint names any more, for the caller to delete.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        with self.database.write() as connection:
+            seq = live_seq(connection, model_id)
+            own = (checkpoints.c.model_seq == seq, checkpoints.c.is_final.is_(False))
+            newest = select(checkpoints.c.id).where(*own).order_by(checkpoints.c.epoch.desc(), checkpoints.c.seq.desc())
+            pointers = select(models.c.resume_id, models.c.weights_id).where(models.c.seq == seq)
+            kept = {*connection.execute(newest.limit(keep)).scalars(), *connection.execute(pointers).one()} - {None}
+            old = (*own, checkpoints.c.id.not_in(kept))
+            blobs = connection.execute(select(checkpoints.c.blob).where(*old)).scalars().all()
+            connection.execute(delete(checkpoints).where(*old))
+        return list(blobs)
+
     def reset_model(self, model_id: str) -> list[str]:
         """Make the model new again: its metrics, checkpoints and artifacts go.
 

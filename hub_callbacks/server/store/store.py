@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import select
+
 from hub_callbacks.server.store.access import AccessStore
 from hub_callbacks.server.store.artifacts import ArtifactStore
 from hub_callbacks.server.store.audit import AuditStore
@@ -16,6 +18,7 @@ from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
 from hub_callbacks.server.store.runs import RunStore
+from hub_callbacks.server.store.schema import metadata
 from hub_callbacks.server.store.things import ThingStore
 from hub_callbacks.server.store.turns import Turns
 from hub_callbacks.server.store.uploads import UploadStore
@@ -39,6 +42,16 @@ class Store(
     """Everything that the hub keeps but the bytes of files. Any thread may call it; a write is on disk on return."""
 
     turns: Turns
+
+    def blob_names(self) -> set[str]:
+        """The name of every blob that a row names, in whichever table."""
+        named = [table.c.blob for table in metadata.sorted_tables if "blob" in table.c]
+        with self.database.read() as connection:
+            return {
+                blob
+                for column in named
+                for blob in connection.execute(select(column).where(column.is_not(None))).scalars()
+            }
 
     def close(self) -> None:
         """Close every connection."""
