@@ -24,6 +24,7 @@ CHECKPOINT_S = 1.0  # a power cut costs at most this
 LEASE_S = 6 * 3600.0  # longer than any upload; the leases of a courier that died are taken back by the next
 ORPHAN_S = 3600.0
 AFTER_ERROR_S = 10.0  # an error that nobody has thought of may come with every try
+PAUSE_S = 1.0  # of a thread that has met one, such as a full disk
 
 
 class Courier:
@@ -69,15 +70,11 @@ class Courier:
     def _supervise(self, outbox: Outbox) -> None:
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < LINGER_S and outbox.is_current() and not self._damage:
-            if self._guarded(lambda: self._is_needed(outbox)):
+            self._guarded(lambda: _checkpoint(outbox))
+            if self._guarded(lambda: is_needed(outbox)):
                 idle_since = time.monotonic()
             self._stopping.wait(CHECKPOINT_S)
         self._stopping.set()
-
-    @staticmethod
-    def _is_needed(outbox: Outbox) -> bool:
-        outbox.checkpoint()
-        return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
 
     def _work(self, open_lane: Callable[[Outbox, Connections], Callable[[], bool]], poll_s: float) -> None:
         outbox = Outbox(self._folder)
@@ -96,7 +93,18 @@ class Courier:
             if str(error) != self._trouble:
                 logger.exception("%s goes on after an error", threading.current_thread().name)
             self._trouble = str(error)
+            self._stopping.wait(PAUSE_S)
         return False
+
+
+def is_needed(outbox: Outbox) -> bool:
+    """Whether anything can be delivered, or a training goes on."""
+    return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
+
+
+def _checkpoint(outbox: Outbox) -> bool:
+    outbox.checkpoint()
+    return True
 
 
 class Lane:

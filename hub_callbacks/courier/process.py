@@ -7,6 +7,7 @@ import contextlib
 import logging
 import logging.handlers
 import os
+import time
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from filelock import FileLock, Timeout
 
 from hub_callbacks.courier import local_hub
 from hub_callbacks.courier.detached import spawn
-from hub_callbacks.courier.loop import Courier
+from hub_callbacks.courier.loop import Courier, is_needed
+from hub_callbacks.errors import OutboxFullError
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+_FULL_S = 10.0  # between two looks at a full disk
 _LOCK_TIMEOUT_S = 2.0  # longer than `pid` holds the lock to see whether it is free
 _LOG_BYTES = 1 << 20
 
@@ -60,16 +65,25 @@ def main(arguments: list[str] | None = None) -> None:
     courier = Courier(folder, partial(local_hub.ensure, given.data_dir, port=given.port))
     with contextlib.suppress(Timeout):
         while _has_work(folder):
-            with FileLock(folder.courier_lock, timeout=_LOCK_TIMEOUT_S):
-                folder.courier_pid.write_text(str(os.getpid()), encoding="ascii")
-                courier.run()
+            with FileLock(folder.courier_turn, timeout=0), FileLock(folder.courier_lock, timeout=_LOCK_TIMEOUT_S):
+                _run(courier, folder)
+
+
+def _run(courier: Courier, folder: OutboxFolder) -> None:
+    """Work; where the disk is full from the start, be there when it no longer is."""
+    try:
+        folder.courier_pid.write_text(str(os.getpid()), encoding="ascii")
+        courier.run()
+    except (OutboxFullError, OSError) as error:
+        logger.warning("The courier tries again in %.0f s: %s", _FULL_S, error)
+        time.sleep(_FULL_S)
 
 
 def _has_work(folder: OutboxFolder) -> bool:
     """Asked before the lock is taken and again after it is freed: no record can slip in between unseen."""
     outbox = Outbox(folder)
     try:
-        return outbox.queue.has_work() or bool(outbox.runs.list(state="running"))
+        return is_needed(outbox)
     finally:
         outbox.close()
 

@@ -41,8 +41,13 @@ class OutboxFolder:
 
     @property
     def courier_lock(self) -> Path:
-        """Held by the one courier that works on this outbox."""
+        """Held by the one courier that works on this outbox; for moments by whoever looks whether there is one."""
         return self.path / "courier.lock"
+
+    @property
+    def courier_turn(self) -> Path:
+        """Held by that courier, too, and by nobody else: another one sees at once that it is not needed."""
+        return self.path / "courier.turn"
 
     @property
     def courier_pid(self) -> Path:
