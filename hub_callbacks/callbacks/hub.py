@@ -71,7 +71,8 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
         return
     start = model.current()
     session = HUBTrainingSession(settings=start.settings if start else settings)
-    session.start(view.run_started(trainer), run_id=start.run_id if start else run_file.resumed_id(trainer))
+    run_id, after = (start.run_id, start.attempt) if start else (run_file.resumed_id(trainer), 0.0)
+    session.start(view.run_started(trainer), run_id=run_id, after=after)
     session.start_timers()
     _runs[trainer] = _Run(session)
     run_file.write(Path(trainer.save_dir), str(session.model_id))

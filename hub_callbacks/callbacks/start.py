@@ -32,12 +32,14 @@ class Start:
     Attributes:
         run_id: The run, which is the model.
         settings: Its hub.
+        attempt: When the training began that this one continues, as the hub knows; 0 for none.
         file: What Ultralytics loads.
     """
 
     def __init__(self, model: HubModel) -> None:
         self.run_id = str(model.model_id)
         self.settings = model.settings
+        self.attempt = float((model.data.get("run") or {}).get("attempt") or 0.0)
         self.file = model.fetch_weights()
         self._model = model
         self._best: Path | None = None
@@ -69,6 +71,7 @@ class Start:
         start.settings = replace(settings, api_url=told["api_url"], web_url=told["web_url"], api_key=told["api_key"])
         start.run_id, start._data, start._place = told["run_id"], told["data"], {"save_dir": told["save_dir"]}
         start._best = Path(told["best"]) if told["best"] else None
+        start.attempt = told["attempt"]
         return start
 
     def to_children(self, trainer: TrainerView) -> dict[str, Any]:
@@ -79,6 +82,7 @@ class Start:
             "save_dir": str(trainer.save_dir),
             "data": self._data,
             "best": str(self._best or ""),
+            "attempt": self.attempt,
         }
 
     @property

@@ -122,6 +122,7 @@ class Delivery:
 
     def _send(self, batch: Sequence[Item]) -> None:
         first, hub = batch[0], self._connections.to(batch[0].hub)
+        hub.api.speak_for(first.attempt)
         model_id = first.remote_id or first.run_id
         match first.record:
             case RunStarted() as record:

@@ -54,6 +54,7 @@ class Watch:
         self._beats[run.id] = now, run.heartbeat_s  # also when there will be no reply
         try:
             api = self._connections.to(run.hub).api
+            api.speak_for(run.started_at)
             reply = api.heartbeat(run.remote_id, {"agent": agent_name(os.environ), "agentId": run.agent_id})
         except BusyError as error:
             until = now + min(error.retry_after_s or 0.0, HORIZON_S)  # unasked, the next beat is late enough

@@ -94,7 +94,7 @@ class Queue:
         self._database.execute(self._DROP, values)
 
     _LEASABLE = """
-        SELECT items.id, run_id, remote_id, kind, body, file, attempts, upload_url,
+        SELECT items.id, run_id, remote_id, kind, body, file, attempts, upload_url, started_at,
             api_url, web_url, api_key, paused, retry_at, failures, trouble
         FROM items INDEXED BY items_queued JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
         WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
@@ -219,5 +219,6 @@ def _item(row: sqlite3.Row) -> Item:
         file=row["file"],
         upload_url=row["upload_url"],
         attempts=row["attempts"] + 1,
+        attempt=row["started_at"],
         hub=Hub.from_row(row),
     )

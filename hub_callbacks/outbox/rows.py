@@ -47,6 +47,7 @@ class Item:
         file: Name of its copy in the spool; empty for a record without one.
         upload_url: Where an earlier try has begun to send the file; empty when none has.
         attempts: How often it has been leased, this lease included.
+        attempt: When the training began that the run is in now, Unix time.
     """
 
     id: int
@@ -56,6 +57,7 @@ class Item:
     file: str
     upload_url: str
     attempts: int
+    attempt: float
     hub: Hub
 
 

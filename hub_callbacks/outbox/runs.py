@@ -27,15 +27,27 @@ class Runs:
             heartbeat_s = excluded.heartbeat_s, started_at = excluded.started_at, stop_reason = '',
             hub_id = excluded.hub_id, remote_id = iif(hub_id = excluded.hub_id, remote_id, NULL)
     """
+    # In two halves, for each has an index of its own.
+    _OF_RUN = "(run_id = :run AND state = 'queued' OR run_id = :run AND state != 'queued')"
+    _SUPERSEDE = f"""
+        UPDATE items SET state = 'dropped', leased_until = 0, reason = 'superseded by the training that was resumed',
+            body = iif(kind = 'checkpoint', body, '')
+        WHERE {_OF_RUN} AND epoch >= :epoch
+            AND (kind = 'metrics' OR kind = 'checkpoint' AND state = 'queued' AND NOT json_extract(body, '$.is_final'))
+    """  # noqa: S608 - our own constant
     _FINISH = "UPDATE runs SET state = ? WHERE id = ? AND state = 'running'"
 
     def start(self, run_id: str, record: RunStarted, *, hub: Hub, heartbeat_s: float) -> None:
-        """Make a run known, or continue it when it is; its creation on the hub is due at once."""
+        """Make a run known, or continue it when it is; its creation on the hub is due at once.
+
+        What is recorded of epochs from the record's first one on is of an earlier training of the run, and dropped.
+        """
         with self._database.transaction():
             self._hubs.save(hub)
             values = (run_id, hub.api_url, record.name, record.epochs, heartbeat_s, record.started_at)
             self._database.execute(self._START, values)
-            self._queue.put(run_id, record, due_at=record.started_at)
+            self._database.execute(self._SUPERSEDE, {"run": run_id, "epoch": record.start_epoch})
+            self._queue.put(run_id, record, due_at=0.0)  # its own time may be ahead of this machine's clock
 
     def finish(self, run_id: str, record: RunFinished) -> bool:
         """Record how a run ended, unless an end is recorded already; everything of it is due at once.
@@ -99,12 +111,10 @@ class Runs:
         """Every run, or those in one state; newest first."""
         return [self._status(row) for row in self._database.rows(self._LIST, (state,))]
 
-    # In two halves, for each has an index of its own.
-    _OF_RUN = "(run_id = :run AND state = 'queued' OR run_id = :run AND state != 'queued')"
     _COUNTS = f"""
         SELECT
-            count(DISTINCT iif(kind = 'metrics', epoch, NULL)) AS epochs_recorded,
-            count(DISTINCT iif(kind = 'metrics' AND state != 'acked', epoch, NULL)) AS epochs_open,
+            count(DISTINCT iif(kind = 'metrics' AND state != 'dropped', epoch, NULL)) AS epochs_recorded,
+            count(DISTINCT iif(kind = 'metrics' AND state NOT IN ('acked', 'dropped'), epoch, NULL)) AS epochs_open,
             total(kind = 'checkpoint' AND state = 'queued') AS checkpoints_pending,
             total(kind = 'checkpoint' AND state = 'acked') AS checkpoints_acknowledged,
             total(iif(state = 'queued', size_bytes - sent_bytes, 0)) AS bytes_pending,
@@ -132,7 +142,9 @@ class Runs:
             **counts,
         )
 
-    _EPOCHS = f"SELECT DISTINCT epoch FROM items WHERE {_OF_RUN} AND kind = 'metrics'"  # noqa: S608 - our own constant
+    _EPOCHS = f"""
+        SELECT DISTINCT epoch FROM items WHERE {_OF_RUN} AND kind = 'metrics' AND state != 'dropped'
+    """  # noqa: S608 - our own constant
 
     def epochs(self, run_id: str) -> set[int]:
         """The epochs of a run that have a row here, delivered or not; 0-based."""

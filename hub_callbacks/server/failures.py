@@ -29,6 +29,7 @@ from hub_callbacks.server.store import (
     NameTakenError,
     NotEmptyError,
     NotFoundError,
+    SupersededError,
     TooManyArtifactsError,
     UploadGoneError,
 )
@@ -41,6 +42,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     LastAdminError: 409,
     NameTakenError: 409,
     NotEmptyError: 409,
+    SupersededError: 409,
     TooManyArtifactsError: 409,
     BadCursorError: 422,
     FormError: 422,

@@ -53,12 +53,14 @@ def check_zip(head: bytes) -> None:
         raise CheckpointError("The file is not what it claims to be: it does not begin as a zip archive.")
 
 
-def publish(hub: Hub, model_id: str, new: NewCheckpoint, *, upload_id: str = "") -> Checkpoint:
+def publish(
+    hub: Hub, model_id: str, new: NewCheckpoint, *, upload_id: str = "", attempt: float | None = None
+) -> Checkpoint:
     """The verified blob as the model's checkpoint; when it was published before, that one, and the blob is deleted.
 
     Older checkpoints that the hub need not keep go with it.
     """
-    checkpoint = hub.store.add_checkpoint(model_id, new, upload_id=upload_id)
+    checkpoint = hub.store.add_checkpoint(model_id, new, upload_id=upload_id, attempt=attempt)
     if checkpoint.blob != new.blob:  # the same bytes came before, and their reply was lost
         hub.blobs.delete(new.blob)
     if hub.limits.keep_checkpoints:

@@ -112,6 +112,7 @@ def _run(model: Model, standing: Standing) -> dict[str, Any]:
         "environment": model.environment,
         "createdAt": model.created_at,
         "startedAt": model.started_at,
+        "attempt": model.attempt_at,
         "finishedAt": model.finished_at,
         "lastSeenAt": model.last_seen_at,
         "lastRowAt": model.last_row_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -19,6 +20,7 @@ from hub_callbacks.settings import Settings
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
+_NEXT_S = 1e-3  # between two trainings of a run, at least
 _LOCK_TIMEOUT_S = 2.0  # longer than the courier holds it to see whether it is free
 
 
@@ -44,11 +46,18 @@ class Recorder:
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(lock, timeout=_LOCK_TIMEOUT_S, thread_local=False)
 
-    def start(self, record: RunStarted) -> None:
-        """Begin the run, or continue it, and see that a courier is at work."""
+    def start(self, record: RunStarted, *, after: float = 0.0) -> None:
+        """Begin the run, or continue it, and see that a courier is at work.
+
+        A training that continues another begins after it, whatever the clocks of their machines say: by that the hub
+        knows which of them holds.
+
+        Args:
+            record: What the run is.
+            after: When the training began that it continues, as far as the hub knows; Unix time.
+        """
         self._lock.acquire()
-        self._started = record
-        self._insist(self._start)
+        self._insist(lambda: self._begin(record, after))
         start_courier(self._folder, self._settings)
 
     def put(self, record: Record, *, due_at: float, file: str = "") -> None:
@@ -113,6 +122,12 @@ class Recorder:
         while (status := self.status()).pending and time.monotonic() < give_up_at:
             yield status
             time.sleep(_POLL_S)
+
+    def _begin(self, record: RunStarted, after: float) -> None:
+        known = self._outbox.runs.get(self._run_id)
+        earlier = max(after, known.started_at if known else 0.0)
+        self._started = replace(record, started_at=max(record.started_at, earlier + _NEXT_S))
+        self._start()
 
     def _start(self) -> None:
         if self._started:

@@ -95,8 +95,14 @@ class HUBTrainingSession(HubModel):
         )
         self.start(record)
 
-    def start(self, record: RunStarted, *, run_id: str | None = None) -> None:
+    def start(self, record: RunStarted, *, run_id: str | None = None, after: float = 0.0) -> None:
         """Begin a run, or continue the run of that id, and see that a courier is at work.
+
+        Args:
+            record: What the run is. What earlier trainings of it have said of epochs from ``start_epoch`` on no longer
+                holds: here at once, on the hub when it hears of this.
+            run_id: The run to continue; None for a new one.
+            after: When the training began that it continues, where the hub says; Unix time.
 
         Raises:
             OutboxError: The outbox cannot be used.
@@ -105,7 +111,7 @@ class HUBTrainingSession(HubModel):
         self.model_id = run_id or wire.new_id()
         hub = Hub(api_url=self.settings.api_url, web_url=self.settings.web_url, api_key=self.settings.api_key)
         self._recorder = Recorder(self.model_id, self.settings, hub)
-        self._recorder.start(record)
+        self._recorder.start(record, after=after)
         self.alive = True
 
     def start_timers(self) -> None:

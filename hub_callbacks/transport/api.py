@@ -39,6 +39,10 @@ class HubApi:
         """Close the connections."""
         self._session.close()
 
+    def speak_for(self, attempt: float) -> None:
+        """Say of every request from now on which training it is of: that which began then (Unix time, seconds)."""
+        self._session.headers[wire.ATTEMPT_HEADER] = repr(attempt)
+
     def is_reachable(self, *, timeout_s: float = 2.0) -> bool:
         """Whether a hub answers there."""
         try:

@@ -41,6 +41,7 @@ from hub_callbacks.wire.local import (
 )
 from hub_callbacks.wire.paths import (
     API_KEY_HEADER,
+    ATTEMPT_HEADER,
     AUDIT,
     AUTH,
     DATASETS,
@@ -98,6 +99,7 @@ from hub_callbacks.wire.tus import (
 __all__ = [
     "API_KEY_HEADER",
     "ARTIFACT_NAME",
+    "ATTEMPT_HEADER",
     "AUDIT",
     "AUTH",
     "DATASETS",

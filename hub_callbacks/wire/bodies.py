@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
-Feature = Literal["artifacts", "commands", "proposed-ids", "run-state", "runs", "sha256", "summary", "tus"]
-FEATURES: tuple[Feature, ...] = (
-    "artifacts",
-    "commands",
-    "proposed-ids",
-    "run-state",
-    "runs",
-    "sha256",
-    "summary",
-    "tus",
-)
+Feature = Literal["artifacts", "attempts", "commands", "proposed-ids", "run-state", "runs", "sha256", "summary", "tus"]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
 
 ArtifactKind = Literal["plot", "image", "data"]  # drawn from numbers; shows training data; numbers
 ARTIFACT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\.(png|jpg|jpeg|json|csv)$"

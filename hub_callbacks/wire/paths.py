@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 API_KEY_HEADER = "x-api-key"
+ATTEMPT_HEADER = "hub-callbacks-attempt"  # when the training began, as ``run.startedAt`` says it
 SHA256_FIELD = "sha256"  # a text field of the upload form, before the file part
 
 HUB = "/v1/hub"

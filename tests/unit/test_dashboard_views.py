@@ -38,6 +38,7 @@ MODEL = Model(
     resume_id=None,
     weights_id=None,
     created_at=NOW - 1000,
+    attempt_at=None,
     started_at=NOW - 1000,
     finished_at=None,
     last_seen_at=NOW,

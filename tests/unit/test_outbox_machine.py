@@ -46,6 +46,12 @@ class ModelItem:
     state: str = "queued"
     attempts: int = 0
     leased_until: float = 0.0
+    is_superseded: bool = False
+
+    def is_superseded_from(self, first: int) -> bool:
+        """Whether a training that begins at that epoch does again what this is about."""
+        is_periodic = self.kind == "checkpoint" and self.state == "queued" and not self.is_final
+        return (self.kind == "metrics" or is_periodic) and self.epoch is not None and self.epoch >= first
 
     def may_be_dropped(self, now: float) -> bool:
         is_periodic = self.kind == "checkpoint" and not self.is_final
@@ -134,15 +140,18 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # The trainer
 
-    @rule(run_id=runs, hub=hubs)
-    def start(self, run_id: str, hub: str) -> None:
-        record = RunStarted(name="train", epochs=3, started_at=self.now)
+    @rule(run_id=runs, hub=hubs, first=st.integers(0, 5))
+    def start(self, run_id: str, hub: str, first: int = 0) -> None:
+        record = RunStarted(name="train", epochs=3, start_epoch=first, started_at=self.now)
         key = self.model.hubs.setdefault(hub, ModelHub()).key
         self.outbox.runs.start(run_id, record, hub=Hub(api_url=hub, api_key=key), heartbeat_s=300)
         run = self.model.runs.setdefault(run_id, ModelRun(hub))
         run.is_known = run.is_known and run.hub == hub
         run.hub, run.state = hub, "running"
-        self.model.put(ModelItem(run_id, "run_started", self.now))
+        for item in self.model.items.values():
+            if item.run_id == run_id and item.is_superseded_from(first):
+                item.state, item.leased_until, item.is_superseded = "dropped", 0.0, True
+        self.model.put(ModelItem(run_id, "run_started", 0.0))
 
     @rule(data=st.data(), epoch=st.integers(0, 5), delay=delays)
     def put_metrics(self, data: st.DataObject, epoch: int, delay: float) -> None:
@@ -326,8 +335,9 @@ class OutboxMachine(RuleBasedStateMachine):
         assert self.outbox.queue.spooled() == set(kept)
         for status in self.outbox.runs.list():
             own = [item for item in self.model.items.values() if item.run_id == status.id]
-            epochs = {item.epoch for item in own if item.kind == "metrics"}
-            open_epochs = {item.epoch for item in own if item.kind == "metrics" and item.state != "acked"}
+            rows = [item for item in own if item.kind == "metrics" and item.state != "dropped"]
+            epochs = {item.epoch for item in rows}
+            open_epochs = {item.epoch for item in rows if item.state != "acked"}
             assert (status.epochs_recorded, status.epochs_acknowledged) == (
                 len(epochs),
                 len(epochs - open_epochs),
@@ -340,7 +350,8 @@ class OutboxMachine(RuleBasedStateMachine):
     @invariant()
     def rows_and_finals_are_never_dropped(self) -> None:
         dropped = [item for item in self.model.items.values() if item.state == "dropped"]
-        assert all(item.kind == "checkpoint" and not item.is_final for item in dropped)
+        assert all(item.is_superseded or item.kind == "checkpoint" for item in dropped)
+        assert not any(item.is_final for item in dropped)
 
     # How it works
 

@@ -9,8 +9,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Path, Request
+from fastapi import Depends, Header, HTTPException, Path, Request
 
+from hub_callbacks import wire
 from hub_callbacks.server.auth import ShownKey, identify, identify_anyone, key_needed
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.permissions import may_change, may_read
@@ -158,3 +159,7 @@ def thing_owner(kind: ThingKind, name: str) -> Callable[..., Caller]:
 ReadableModel = Annotated[Model, Depends(readable_model)]
 Owner = Annotated[Caller, Depends(owner)]
 OwnModelId = Annotated[str, Depends(own_model)]
+Attempt = Annotated[
+    float | None,
+    Header(alias=wire.ATTEMPT_HEADER, ge=0, allow_inf_nan=False, description="When the training began, Unix time."),
+]

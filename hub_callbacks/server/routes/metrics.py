@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Id, MetricsBody, Reply, Series
 from hub_callbacks.server.context import ThisHub
-from hub_callbacks.server.routes.access import OwnModelId, ReadableModel
+from hub_callbacks.server.routes.access import Attempt, OwnModelId, ReadableModel
 from hub_callbacks.server.shapes import hub_metrics
 from hub_callbacks.server.store.values import parse_row
 
@@ -15,9 +15,10 @@ router = APIRouter(tags=["metrics"], responses=FAILURES)
 
 
 @router.post(wire.model("{model_id}"))
-def put(body: MetricsBody, hub: ThisHub, own_id: OwnModelId) -> Reply[Id]:
+def put(body: MetricsBody, hub: ThisHub, own_id: OwnModelId, attempt: Attempt = None) -> Reply[Id]:
     """Insert or replace rows by epoch; the last write wins."""
-    hub.store.put_metrics(own_id, {int(epoch): _row(epoch, text) for epoch, text in body.metrics.items()})
+    rows = {int(epoch): _row(epoch, text) for epoch, text in body.metrics.items()}
+    hub.store.put_metrics(own_id, rows, attempt=attempt)
     return Reply(message="Metrics stored.", data=Id(id=own_id))
 
 

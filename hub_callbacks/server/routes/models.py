@@ -23,7 +23,7 @@ from hub_callbacks.server.bodies import (
 )
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.files import file_path, pointed_to, training_path
-from hub_callbacks.server.routes.access import Owner, ReadableModel, check_readable, owner, settle
+from hub_callbacks.server.routes.access import Attempt, Owner, ReadableModel, check_readable, owner, settle
 from hub_callbacks.server.routes.collections import note_publishing, reader, root_url
 from hub_callbacks.server.shapes import hub_model
 from hub_callbacks.server.store.rows import Caller, Model
@@ -57,10 +57,12 @@ def read(request: Request, hub: ThisHub, model: ReadableModel, caller: Anyone) -
 
 
 @router.patch(wire.model("{model_id}"))
-def patch(request: Request, body: PatchBody, hub: ThisHub, model_id: str, caller: Owner) -> Reply[Id]:
+def patch(
+    request: Request, body: PatchBody, hub: ThisHub, model_id: str, caller: Owner, attempt: Attempt = None
+) -> Reply[Id]:
     """Lay a part of a document over the model's; ``summary`` says what its best checkpoint scored."""
     given = _settled(hub, caller, body, is_new=False)
-    hub.store.update_model(model_id, given)
+    hub.store.update_model(model_id, given, attempt=attempt)
     note_publishing(request, hub, "models", model_id, caller, given)
     return Reply(message="Model updated.", data=Id(id=model_id))
 

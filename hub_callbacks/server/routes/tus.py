@@ -22,7 +22,7 @@ from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.publishing import CheckpointError, describe
 from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of, turn
-from hub_callbacks.server.routes.access import OwnModelId
+from hub_callbacks.server.routes.access import Attempt, OwnModelId
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
 _MAX_BYTES: Final = 1 << 36  # 64 GiB: no checkpoint is larger, and a wrong length is found out at once
@@ -80,11 +80,11 @@ async def abilities() -> Response:
 
 
 @router.post(_UPLOADS, status_code=201, responses=_failures({413: "It is too large."}))
-def create(request: Request, own_id: OwnModelId, hub: ThisHub) -> Response:
+def create(request: Request, own_id: OwnModelId, hub: ThisHub, attempt: Attempt = None) -> Response:
     """Begin an upload, or find the one that was begun before. A checkpoint that is here needs no byte more."""
     delete_expired(hub)
     new = replace(_said(request.headers), size_bytes=_length(request.headers), blob=hub.blobs.new_name())
-    upload = hub.store.create_upload(own_id, new)
+    upload = hub.store.create_upload(own_id, new, attempt=attempt)
     location = f"{wire.uploads(own_id)}/{upload.id}"
     return Response(status_code=201, headers={"location": location, **_progress(hub, upload)})
 

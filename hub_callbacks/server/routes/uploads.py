@@ -13,7 +13,7 @@ from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.forms import file_form, received_form
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip, describe, publish
-from hub_callbacks.server.routes.access import OwnModelId
+from hub_callbacks.server.routes.access import Attempt, OwnModelId
 
 router = APIRouter(tags=["checkpoints"])
 
@@ -33,21 +33,21 @@ _FORM = file_form(
     responses=FAILURES | TOO_LARGE,
     openapi_extra=_FORM,
 )
-async def upload(request: Request, own_id: OwnModelId, hub: ThisHub) -> Reply[Published]:
+async def upload(request: Request, own_id: OwnModelId, hub: ThisHub, attempt: Attempt = None) -> Reply[Published]:
     """Take a checkpoint. What was published before stays until this one is verified."""
     async with received_form(request, hub, limit_bytes=hub.limits.upload_bytes) as form:
-        stored = await run_in_threadpool(_publish, hub, own_id, form)
+        stored = await run_in_threadpool(_publish, hub, own_id, form, attempt)
     return Reply(message="Checkpoint stored.", data=stored)
 
 
-def _publish(hub: Hub, model_id: str, form: UploadForm) -> Published:
+def _publish(hub: Hub, model_id: str, form: UploadForm, attempt: float | None) -> Published:
     writer = form.finish()
     said = describe(form.fields, filename=form.filename)
     new = replace(said, size_bytes=writer.size_bytes, sha256=writer.sha256())
     _verify(form, claimed=said.sha256, sha256=new.sha256)
     new = replace(new, blob=writer.publish())
     try:
-        checkpoint = publish(hub, model_id, new)
+        checkpoint = publish(hub, model_id, new, attempt=attempt)
     except Exception:
         hub.blobs.delete(new.blob)
         raise

@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select, update
 
 from hub_callbacks import wire
+from hub_callbacks.server.store import attempts
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError, UploadGoneError
 from hub_callbacks.server.store.models import blobs_of
+from hub_callbacks.server.store.pointers import point
 from hub_callbacks.server.store.rows import Checkpoint, NewCheckpoint
 from hub_callbacks.server.store.schema import artifacts, checkpoints, metrics, models, uploads
 
@@ -29,13 +31,16 @@ class CheckpointStore:
     database: Database
     clock: Callable[[], float]
 
-    def add_checkpoint(self, model_id: str, new: NewCheckpoint, *, upload_id: str = "") -> Checkpoint:
+    def add_checkpoint(
+        self, model_id: str, new: NewCheckpoint, *, upload_id: str = "", attempt: float | None = None
+    ) -> Checkpoint:
         """Publish a verified blob as the model's checkpoint, and let the model point to it where it should.
 
         Args:
             model_id: The model.
             new: What is published.
             upload_id: The upload that has become this checkpoint.
+            attempt: The training that it is of; None where the client does not say.
 
         Returns:
             The checkpoint. When these very bytes were published before for this epoch and kind, it is the first one:
@@ -44,14 +49,16 @@ class CheckpointStore:
         Raises:
             NotFoundError: There is no such model.
             UploadGoneError: The upload was deleted.
+            SupersededError: A later training has trained that epoch anew.
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
+            attempts.check(connection, seq, attempt, [new.epoch])
             if upload_id and connection.execute(_PUBLISHED, {"upload_id": upload_id}).rowcount == 0:
                 raise UploadGoneError(upload_id)
             known = connection.execute(same_content(checkpoints, seq, new)).one_or_none()
             checkpoint_id = known.id if known else self._insert(connection, seq, new)
-            _point(connection, seq)
+            point(connection, seq)
             connection.execute(update(models).where(models.c.seq == seq).values(last_seen_at=self.clock()))
             return _checkpoint(connection.execute(_JOINED.where(checkpoints.c.id == checkpoint_id)).one())
 
@@ -147,21 +154,6 @@ def same_content(table: Table, model_seq: int, new: NewCheckpoint) -> Select[Any
         table.c.epoch == new.epoch,
         table.c.sha256 == new.sha256,
     )
-
-
-def _point(connection: Connection, seq: int) -> None:
-    """Say what to resume from and what to use: by epoch, not by arrival, for an older one may arrive later."""
-    final = _newest(connection, seq, checkpoints.c.is_final)
-    last = _newest(connection, seq, checkpoints.c.is_final.is_(False))
-    best = final or _newest(connection, seq, checkpoints.c.is_best)
-    status = "trained" if final else "training" if last else "new"
-    connection.execute(update(models).where(models.c.seq == seq).values(status=status, resume_id=last, weights_id=best))
-
-
-def _newest(connection: Connection, seq: int, condition: Any) -> str | None:
-    newest = select(checkpoints.c.id).where(checkpoints.c.model_seq == seq, condition)
-    newest = newest.order_by(checkpoints.c.epoch.desc(), checkpoints.c.seq.desc()).limit(1)
-    return connection.execute(newest).scalar_one_or_none()
 
 
 def _checkpoint(row: Any) -> Checkpoint:

@@ -54,6 +54,13 @@ class TooManyArtifactsError(StoreError):
         super().__init__(f"The model has {at_most} artifacts, which is as many as one may have.")
 
 
+class SupersededError(StoreError):
+    """A later training of the run has trained these epochs anew."""
+
+    def __init__(self, model_id: str, first_epoch: int) -> None:
+        super().__init__(f"A later training of {model_id!r} began at epoch {first_epoch + 1}: its epochs hold.")
+
+
 class IdTakenError(StoreError):
     """The proposed id belongs to another user's model, or to a deleted one."""
 

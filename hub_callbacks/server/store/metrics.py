@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, text, update
 
-from hub_callbacks.server.store import values
+from hub_callbacks.server.store import attempts, values
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
 from hub_callbacks.server.store.rows import MetricsRow
@@ -51,16 +51,25 @@ class MetricStore:
     database: Database
     clock: Callable[[], float]
 
-    def put_metrics(self, model_id: str, rows: Mapping[int, Mapping[str, float]]) -> None:
+    def put_metrics(
+        self, model_id: str, rows: Mapping[int, Mapping[str, float]], *, attempt: float | None = None
+    ) -> None:
         """Insert or replace rows by epoch; the last write wins. Best, last and last_epoch change with them.
+
+        Args:
+            model_id: The model.
+            rows: The rows.
+            attempt: The training that they are of; None where the client does not say.
 
         Raises:
             NotFoundError: There is no such model.
+            SupersededError: A later training has trained one of the epochs anew; none is taken.
         """
         with self.database.write() as connection:
             model = connection.execute(_MODEL, {"id": model_id}).one_or_none()
             if model is None:
                 raise NotFoundError(model_id)
+            attempts.check(connection, model.seq, attempt, rows)
             if rows:
                 is_new = not connection.execute(_KNOWN, {"seq": model.seq, "epochs": list(rows)}).first()
                 connection.execute(_PUT, [_parameters(model.seq, epoch, row) for epoch, row in rows.items()])

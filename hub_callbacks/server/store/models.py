@@ -12,10 +12,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub_callbacks import wire
-from hub_callbacks.server.store import documents, states, values
+from hub_callbacks.server.store import attempts, documents, states, values
 from hub_callbacks.server.store.access import live_project, visible
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.errors import IdTakenError, NotFoundError
+from hub_callbacks.server.store.errors import IdTakenError, NotFoundError, SupersededError
 from hub_callbacks.server.store.paging import after, next_cursor
 from hub_callbacks.server.store.rows import Caller, Contact, Model, Page
 from hub_callbacks.server.store.schema import artifacts, checkpoints, models, uploads
@@ -26,9 +26,10 @@ _VALUES = ("best", "last", "summary")
 _PLAIN = (
     *("id", "owner", "name", "project", "dataset", "architecture", "parent", "task", "status", "state", "state_at"),
     *("reason", "epochs", "last_epoch", "resume_id", "weights_id", "created_at", "started_at", "finished_at"),
-    *("last_seen_at", "last_row_at", "stop_reason", "is_public", "dataset_id"),
+    *("last_seen_at", "last_row_at", "stop_reason", "is_public", "dataset_id", "attempt_at"),
 )
 _EMPTY = {"reason": "", "project": "", "task": "", **dict.fromkeys((*_JSON, *_VALUES), "{}")}
+_TAKEN_OVER = "The run is trained elsewhere by now."
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class ModelStore:
         """A new model of ``owner`` (a user id) from a HUB v1 body, with our extensions ``id`` and ``run``.
 
         Asked again with an id that is the same owner's, it returns that model: a repeated request changes nothing, and
-        one whose run began later (a training that was resumed) updates what the body says.
+        one whose run began later (a training that was resumed) updates what the body says, and supersedes what earlier
+        ones have said of the epochs from ``run.startEpoch`` on.
 
         Raises:
             IdTakenError: The id is another owner's, or that of a deleted model.
@@ -97,15 +99,18 @@ class ModelStore:
             rows = connection.execute(page).all()
         return Page(models=[_model(row) for row in rows[:limit]], total=total, cursor=next_cursor(rows, limit=limit))
 
-    def update_model(self, model_id: str, patch: Mapping[str, Any]) -> Model:
+    def update_model(self, model_id: str, patch: Mapping[str, Any], *, attempt: float | None = None) -> Model:
         """Lay a HUB v1 document over the model's, object by object; our ``run`` and ``summary`` may be in it.
 
         Raises:
             NotFoundError: There is no such model, or the patch names a project that there is not.
             ValueError: A value of ``summary`` is not a number.
+            SupersededError: The summary is of an earlier ``attempt`` than the model's.
         """
         with self.database.write() as connection:
             row = _live(connection, model_id)
+            if patch.get("summary") is not None and attempts.is_earlier(attempt, row):
+                raise SupersededError(model_id, row.attempt_epoch)
             document = documents.merge(json.loads(row.document), documents.hub_part(patch))
             changes = documents.document_columns(document) | documents.run_columns(patch.get("run") or {})
             changes |= _project(connection, patch)
@@ -138,15 +143,27 @@ class ModelStore:
         with self.database.write() as connection:
             connection.execute(update(models).where(models.c.id == model_id).values(deleted_at=None))
 
-    def set_state(self, model_id: str, state: wire.RunState, *, reason: str = "", at: float | None = None) -> Model:
+    def set_state(
+        self,
+        model_id: str,
+        state: wire.RunState,
+        *,
+        reason: str = "",
+        at: float | None = None,
+        attempt: float | None = None,
+    ) -> Model:
         """Take a report of how the run stands, made at ``at`` (now when None), unless what is known outranks it.
+
+        What an earlier attempt says is known better.
 
         Raises:
             NotFoundError: There is no such model.
         """
-        at = self.clock() if at is None else at
+        at = max(self.clock() if at is None else at, attempt or 0.0)  # an attempt ends after it began
         with self.database.write() as connection:
             row = _live(connection, model_id)
+            if attempts.is_earlier(attempt, row):
+                return _model(row)
             changes: dict[str, Any] = {"last_seen_at": self.clock()}
             if states.supersedes(state, at, current=row.state, current_at=row.state_at):
                 changes |= _state(state, at, reason)
@@ -169,8 +186,10 @@ class ModelStore:
                 _set(connection, row.seq, {"stop_reason": reason})
         return is_running
 
-    def touch(self, model_id: str, *, agent_id: str | None = None) -> Contact:
+    def touch(self, model_id: str, *, agent_id: str | None = None, attempt: float | None = None) -> Contact:
         """Note a sign of life of the model's trainer; a run believed silent or crashed is running again.
+
+        A trainer that another has taken the run over from is to stop.
 
         Returns:
             The agent's id, the given one or a new one, and what it is to do.
@@ -181,6 +200,8 @@ class ModelStore:
         agent_id = agent_id or wire.new_id()
         with self.database.write() as connection:
             row = _live(connection, model_id)
+            if attempts.is_earlier(attempt, row):
+                return Contact(agent_id=agent_id, stop_reason=_TAKEN_OVER)
             changes: dict[str, Any] = {"last_seen_at": self.clock(), "agent_id": agent_id}
             if row.state in states.INFERRED:
                 changes |= _state("running", self.clock(), "")
@@ -196,10 +217,11 @@ class ModelStore:
     def _restart(self, connection: Connection, row: Any, body: Mapping[str, Any]) -> None:
         run = body.get("run") or {}
         started_at = run.get("startedAt")
-        if started_at is None or (row.state_at is not None and started_at <= row.state_at):
-            return  # the same request again, or one that a later report has overtaken
+        if started_at is None or (row.attempt_at is not None and started_at <= row.attempt_at):
+            return  # the same request again, or that of an earlier attempt
         document = documents.merge(json.loads(row.document), documents.hub_part(body))
         changes = documents.document_columns(document) | documents.run_columns(run) | self._start(run)
+        changes |= attempts.supersede(connection, row.seq, first_epoch=changes["attempt_epoch"])
         _set(connection, row.seq, {**changes, "started_at": row.started_at or started_at})
 
     def _start(self, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,7 +229,8 @@ class ModelStore:
         if started_at is None:
             return {}
         changes = {"started_at": started_at, "last_seen_at": self.clock(), "stop_reason": None}
-        return changes | _state("running", started_at, "")
+        attempt = {"attempt_at": started_at, "attempt_epoch": run.get("startEpoch") or 0}
+        return changes | attempt | _state("running", started_at, "")
 
 
 def blobs_of(connection: Connection, model_seq: int) -> list[str]:

@@ -70,6 +70,7 @@ class Model:
     weights_id: str | None
     created_at: float
     started_at: float | None
+    attempt_at: float | None
     finished_at: float | None
     last_seen_at: float | None
     last_row_at: float | None

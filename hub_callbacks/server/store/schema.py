@@ -163,6 +163,8 @@ models = Table(
     Column("project_seq", _SEQ, index=True),
     Column("dataset_id", String(20)),
     Column("is_public", Boolean, nullable=False, default=False),
+    Column("attempt_at", Double),
+    Column("attempt_epoch", Integer),
     Index("ix_models_list", "deleted_at", "seq"),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from hub_callbacks import wire
+from hub_callbacks.server.store import attempts
 from hub_callbacks.server.store.checkpoints import live_seq, same_content
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
@@ -38,7 +39,7 @@ class UploadStore:
     database: Database
     clock: Callable[[], float]
 
-    def create_upload(self, model_id: str, new: NewCheckpoint) -> Upload:
+    def create_upload(self, model_id: str, new: NewCheckpoint, *, attempt: float | None = None) -> Upload:
         """An upload of that content, which will lie in the blob ``new.blob``.
 
         Returns:
@@ -47,9 +48,11 @@ class UploadStore:
 
         Raises:
             NotFoundError: There is no such model.
+            SupersededError: A later training than ``attempt`` has trained that epoch anew.
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
+            attempts.check(connection, seq, attempt, [new.epoch])
             upload_id = self._begun(connection, seq, new) if new.sha256 else None  # unnamed content is like no other
             if upload_id is None:
                 upload_id = wire.new_id()
