@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[1]
 THIRD_PARTY = SOURCE / "tests" / "third_party"
+NEEDED_BEFORE_8_4 = ("pandas", "psutil", "py-cpuinfo", "setuptools<80", "tqdm")  # the newest has none of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,33 @@ def spy_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def create_environment() -> Callable[[Path], Environment]:
     """Makes a fresh virtual environment in a folder."""
     return Environment.create
+
+
+@pytest.fixture(scope="session")
+def install_apart(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Installs packages, and nothing that they depend on, into a folder of their own."""
+
+    @functools.cache
+    def install(*packages: str) -> Path:
+        folder = tmp_path_factory.mktemp("packages")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        subprocess.run([*pip, *packages], check=True)
+        return folder
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def ultralytics_env(install_apart: Callable[..., Path]) -> Callable[[str], dict[str, str]]:
+    """Environment variables that put a release of Ultralytics before the one that is there, beside the same torch."""
+
+    def env(release: str) -> dict[str, str]:
+        numbers = tuple(map(int, release.split(".")))
+        folder = install_apart(f"ultralytics=={release}", *(NEEDED_BEFORE_8_4 if numbers < (8, 4) else ()))
+        path = {"PYTHONPATH": os.pathsep.join(map(str, (THIRD_PARTY / "patches", folder)))}
+        return path | ({"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"} if numbers < (8, 3) else {})
+
+    return env
 
 
 @pytest.fixture

@@ -233,3 +233,13 @@ def test_session_of_the_reference_records_its_run(courier_at_work: None, outbox:
     exec(compile(block, "session.md", "exec"), {})  # noqa: S102 - our own page
     (run,) = outbox.runs.list()
     assert (run.name, run.state, run.epochs_recorded) == ("my loop", "finished", 3)
+
+
+def test_weekly_job_names_environments_that_exist() -> None:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(SOURCE / "tox.ini")
+    known = {name for section in config.sections() for name in environments(section)}
+    job = (SOURCE / ".github" / "workflows" / "weekly.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\btox run -e (\S+)", job))
+    assert asked
+    assert asked <= known

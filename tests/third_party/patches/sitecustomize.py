@@ -12,7 +12,12 @@ import numpy
 if not hasattr(numpy, "trapz"):
     numpy.trapz = numpy.trapezoid
 
-if os.environ.get("TWO_CPUS") and "-m" not in sys.orig_argv:  # with -m run: the launcher, the courier, the hub
+command = " ".join(sys.orig_argv[1:])
+trains = not any(
+    other in command for other in ("-m torch", "bin/hub-callbacks", "hub_callbacks.courier", "hub_callbacks.server")
+)
+
+if os.environ.get("TWO_CPUS") and trains:
     import two_cpus
 
     two_cpus.patch()

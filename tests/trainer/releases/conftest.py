@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.metadata import version
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
 NEWEST = "newest"  # the one in this environment
 RELEASES = ("8.0.100", "8.0.150", "8.1.0", "8.2.77", "8.3.0", "8.3.252", "8.4.0", "8.4.114", "8.4.115", NEWEST)
 IN_SHORT = ("8.4.114", NEWEST)
-THEIR_NEEDS = ("pandas", "psutil", "py-cpuinfo", "setuptools<80", "tqdm")  # of those before 8.4; the newest has none
 PATCHES = Path(__file__).parents[2] / "third_party" / "patches"
 
 BUILT_IN_SESSION = """
@@ -81,30 +77,12 @@ def is_before(release: str, *numbers: int) -> bool:
     return release != NEWEST and tuple(map(int, release.split("."))) < numbers
 
 
-@pytest.fixture(scope="session")
-def install_ultralytics(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Installs a release alone into a folder, and what else it needs; torch and the rest are those of the newest."""
-
-    @functools.cache
-    def install(release: str) -> Path:
-        folder = tmp_path_factory.mktemp("ultralytics")
-        packages = [f"ultralytics=={release}", *(THEIR_NEEDS if is_before(release, 8, 4) else ())]
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-        subprocess.run([*pip, *packages], check=True)
-        return folder
-
-    return install
-
-
 @pytest.fixture
-def old_machine(machine: Machine, release: str, install_ultralytics: Callable[[str], Path]) -> Machine:
+def old_machine(machine: Machine, release: str, ultralytics_env: Callable[[str], dict[str, str]]) -> Machine:
     """A machine with that release of Ultralytics."""
-    path = [PATCHES, *([] if release == NEWEST else [install_ultralytics(release)])]
-    inherited = filter(None, [os.environ.get("PYTHONPATH")])
-    env = {"PYTHONPATH": os.pathsep.join([*map(str, path), *inherited])}
-    if is_before(release, 8, 3):
-        env["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
-    return replace(machine, model="yolov8n.yaml", env=env)
+    env = {"PYTHONPATH": str(PATCHES)} if release == NEWEST else ultralytics_env(release)
+    path = filter(None, [env["PYTHONPATH"], os.environ.get("PYTHONPATH")])
+    return replace(machine, model="yolov8n.yaml", env={**env, "PYTHONPATH": os.pathsep.join(path)})
 
 
 @pytest.fixture
