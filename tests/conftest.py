@@ -312,11 +312,11 @@ def create_bucket() -> Iterator[Callable[[], Bucket]]:
 
 @pytest.fixture(scope="session")
 def start_hub() -> Iterator[Callable[..., HubServer]]:
-    """Start a hub for a data folder that was never served; it is stopped after the tests."""
+    """Start a hub, which is stopped after the tests; ``key`` is that of a store that was served before."""
     started: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
 
-        def start(data_dir: Path, *options: str, bucket: Bucket | None = None) -> HubServer:
+        def start(data_dir: Path, *options: str, bucket: Bucket | None = None, key: str = "") -> HubServer:
             command = [
                 sys.executable,
                 "-m",
@@ -332,7 +332,8 @@ def start_hub() -> Iterator[Callable[..., HubServer]]:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
             started.append(stack.enter_context(process))
             assert process.stdout is not None
-            url, key = (process.stdout.readline().split()[-1] for _ in range(2))
+            url = process.stdout.readline().split()[-1]
+            key = key or process.stdout.readline().split()[-1]
             return HubServer(url=url, key=key, data_dir=data_dir, process=process, bucket=bucket)
 
         yield start

@@ -10,6 +10,7 @@ from hub_callbacks import __version__
 from hub_callbacks.errors import HubCallbacksError
 
 _COMMANDS = {
+    "db": "db",
     "demo": "demo",
     "doctor": "doctor",
     "open": "hub",

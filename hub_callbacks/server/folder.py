@@ -25,7 +25,7 @@ from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.blobs import Blobs, FolderBlobs
 from hub_callbacks.server.bucket import open_bucket
 from hub_callbacks.server.store import Store, open_store
-from hub_callbacks.server.store.database import is_sqlite
+from hub_callbacks.server.store.database import Database, connect, is_sqlite, sqlite_url
 from hub_callbacks.server.store.rows import Caller
 from hub_callbacks.wire import LocalHub
 
@@ -100,8 +100,38 @@ def open_folder(
     is_own = is_sqlite(database_url)
     own: _Sharing = _lock(home, wait_s=wait_s) if is_own else nullcontext()
     with own, closing(open_store(database_url or home / "hub.db")) as store:
-        blobs = open_bucket(blobs_url) if blobs_url else FolderBlobs(home / "blobs", is_own=is_own)
-        yield HubFolder(data_dir=data_dir, store=store, blobs=blobs)
+        yield HubFolder(data_dir=data_dir, store=store, blobs=open_blobs(data_dir, blobs_url, is_own=is_own))
+
+
+@contextmanager
+def open_database(data_dir: Path, database_url: str = "", *, is_own: bool = False) -> Iterator[Database]:
+    """The database of a hub that was served before, as it is.
+
+    Args:
+        data_dir: The folder under which everything local lies.
+        database_url: Where the database is; a file in the folder when empty.
+        is_own: Let no hub serve it meanwhile, if it is SQLite.
+
+    Raises:
+        HubInUseError: A hub serves it.
+        ServeError: There is none.
+        StoreError: It cannot be reached.
+    """
+    file = data_dir / "hub" / "hub.db"
+    if not database_url and not file.exists():
+        raise ServeError(f"There is no hub in {str(data_dir)!r}. Pass its --data-dir or its --database-url.")
+    own: _Sharing = _lock(file.parent, wait_s=0.0) if is_own and is_sqlite(database_url) else nullcontext()
+    with own, closing(connect(database_url or sqlite_url(file))) as database:
+        yield database
+
+
+def open_blobs(data_dir: Path, blobs_url: str = "", *, is_own: bool = False) -> Blobs:
+    """The files of a hub, in its folder where no bucket is named.
+
+    Raises:
+        BucketError: The bucket cannot be used.
+    """
+    return open_bucket(blobs_url) if blobs_url else FolderBlobs(data_dir / "hub" / "blobs", is_own=is_own)
 
 
 def _lock(home: Path, *, wait_s: float) -> _Sharing:
