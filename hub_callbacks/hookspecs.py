@@ -44,7 +44,9 @@ class TrainerView(Protocol):
         last: The latest checkpoint, rewritten in place in every epoch.
         best: The best checkpoint, rewritten in place.
         device: The torch device.
-        plots: Plot file to its data and time.
+        plots: Plot file to its data and time (not in 8.0.100).
+        validator: Has ``metrics``, ``confusion_matrix``, ``names`` and ``plots`` of the last validation. From
+            ``on_pretrain_routine_end``.
         model: The network. From ``on_pretrain_routine_end``.
         data: The data set, as its YAML file says. From ``on_pretrain_routine_end``.
         csv: ``results.csv``. From ``on_pretrain_routine_end``.
@@ -72,6 +74,7 @@ class TrainerView(Protocol):
     best: Path
     device: Any
     plots: Mapping[Any, Any]
+    validator: Any
     model: Any
     data: Mapping[str, Any] | None
     csv: Path

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from hub_callbacks.errors import RecordError
 
 End = Literal["finished", "stopped", "failed", "crashed"]
+ArtifactKind = Literal["plot", "image", "data"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,29 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """Something that a training has drawn, copied whole into the spool.
+
+    Attributes:
+        name: Its file's name; another artifact of that name takes its place.
+        artifact_kind: ``plot`` when it is drawn from numbers, ``image`` when it shows training data, ``data`` when it
+            is the numbers.
+        size_bytes: Size of the copy.
+        sha256: Hexadecimal SHA-256 of the copy.
+        epoch: The epoch that it is of, 0-based; None for the whole training.
+        recorded_at: Unix time, seconds.
+    """
+
+    kind: ClassVar[str] = "artifact"
+    name: str
+    artifact_kind: ArtifactKind
+    size_bytes: int
+    sha256: str = ""
+    epoch: int | None = None
+    recorded_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     """The training ended.
 
@@ -117,10 +141,10 @@ class RunFinished:
     finished_at: float
 
 
-Record: TypeAlias = "RunStarted | Metrics | Summary | Checkpoint | RunFinished"
+Record: TypeAlias = "RunStarted | Metrics | Summary | Checkpoint | Artifact | RunFinished"
 
 _KINDS: dict[str, type[Record]] = {
-    record.kind: record for record in (RunStarted, Metrics, Summary, Checkpoint, RunFinished)
+    record.kind: record for record in (RunStarted, Metrics, Summary, Checkpoint, Artifact, RunFinished)
 }
 
 

@@ -81,7 +81,14 @@ class Settings:
         MEGABYTES, 20_000.0, "Space for downloaded checkpoints; beyond it, those that were not used for longest go."
     )
     spool_mb: float = _row(
-        MEGABYTES, 20_000.0, "Most disk space for checkpoints that wait for their delivery; a final model always fits."
+        MEGABYTES, 20_000.0, "Most disk space for copies that wait for their delivery; a final model always fits."
+    )
+    upload_weights: bool = _row(FLAG, True, "Deliver checkpoints; without them the hub can continue no training.")
+    upload_plots: bool = _row(
+        FLAG, True, "Deliver what is drawn from numbers: curves, confusion matrices, statistics of the labels."
+    )
+    upload_images: bool = _row(
+        FLAG, True, "Deliver pictures that show images of the data set: train and val batches, with their labels."
     )
     database_url: str = _row(
         LOCATION,

@@ -25,6 +25,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from hub_callbacks.callbacks import model, run_file
 from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.callbacks.attach import ultralytics_settings
+from hub_callbacks.callbacks.pictures import put_artifacts
 from hub_callbacks.callbacks.receipt import show_delivery
 from hub_callbacks.hookspecs import TrainerView, hookimpl
 from hub_callbacks.session import HUBTrainingSession
@@ -119,11 +120,12 @@ def on_model_save(trainer: TrainerView) -> None:
 @hookimpl
 @_guarded
 def on_train_end(trainer: TrainerView) -> None:
-    """Queue the final model, record the end, and wait a while for the receipt."""
+    """Queue the final model and what was drawn, record the end, and wait a while for the receipt."""
     if run := _runs.pop(trainer, None):
         try:
             _fill_gaps(trainer, run.session)
             run.session.upload_model(trainer.epoch, trainer.best, map=view.final_map(trainer), final=True)
+            _put_artifacts(trainer, run.session)
         finally:
             reason = run.session.stop_reason()
             run.session.finish("stopped" if reason else "finished", reason)
@@ -163,6 +165,13 @@ def _fill_gaps(trainer: TrainerView, session: HUBTrainingSession) -> None:
     left = noted.keys() - session.epochs_recorded()
     for epoch in sorted(left & set(range(trainer.epoch + 1))):  # later ones are of before a resumption
         session.record_metrics(epoch, noted[epoch])
+
+
+def _put_artifacts(trainer: TrainerView, session: HUBTrainingSession) -> None:
+    try:
+        put_artifacts(trainer, session)
+    except Exception as error:  # noqa: BLE001 - guard: a picture must not cost the receipt
+        _warn_once(trainer, "pictures", error)
 
 
 def _model_info(trainer: TrainerView) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from hub_callbacks.courier.connections import Connections
 from hub_callbacks.errors import BusyError, PermanentError, RetryableError, UnauthorizedError, UnreachableError
 from hub_callbacks.outbox import HORIZON_S, Item, Outbox
-from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.records import Artifact, Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.transport import Upload
 
 logger = logging.getLogger(__name__)
@@ -136,6 +136,10 @@ class Delivery:
                 upload = self._upload(first, record)
                 send = hub.api.upload_resumably if "tus" in hub.features else hub.api.upload
                 send(model_id, upload)
+            case Artifact() as record if "artifacts" in hub.features:
+                hub.api.put_artifact(model_id, record, self._outbox.folder.spool / first.file)
+            case Artifact():
+                self._outbox.queue.drop([first.id], "the hub takes no artifacts")
             case RunFinished() as record:
                 if hub.must_have("run-state"):
                     hub.api.put_state(model_id, record)

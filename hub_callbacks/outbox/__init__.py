@@ -3,6 +3,6 @@
 from hub_callbacks.outbox.folder import OutboxFolder
 from hub_callbacks.outbox.outbox import Outbox
 from hub_callbacks.outbox.queue import HORIZON_S
-from hub_callbacks.outbox.rows import Hub, Item, RunStatus
+from hub_callbacks.outbox.rows import KEPT, Hub, Item, RunStatus
 
-__all__ = ["HORIZON_S", "Hub", "Item", "Outbox", "OutboxFolder", "RunStatus"]
+__all__ = ["HORIZON_S", "KEPT", "Hub", "Item", "Outbox", "OutboxFolder", "RunStatus"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from hub_callbacks.errors import RecordError
 from hub_callbacks.outbox.rows import Hub, Item
 from hub_callbacks.outbox.schema import Database
-from hub_callbacks.records import Checkpoint, Metrics, Record, from_json, metrics_json, to_json
+from hub_callbacks.records import Artifact, Checkpoint, Metrics, Record, from_json, metrics_json, to_json
 
 # No pause is longer: a time further ahead was written before the clock was set back, and is over.
 HORIZON_S = 900.0
@@ -39,8 +39,8 @@ class Queue:
             due_at: Unix time from which it may be delivered, at most `HORIZON_S` ahead.
             file: Name of its copy in the spool.
         """
-        epoch = record.epoch if isinstance(record, (Metrics, Checkpoint)) else None
-        size_bytes = record.size_bytes if isinstance(record, Checkpoint) else 0
+        epoch = record.epoch if isinstance(record, (Metrics, Checkpoint, Artifact)) else None
+        size_bytes = record.size_bytes if isinstance(record, (Checkpoint, Artifact)) else 0
         self._database.execute(self._PUT, (run_id, record.kind, epoch, to_json(record), file, size_bytes, due_at))
 
     def put_row(self, run_id: str, epoch: int, row: str, *, recorded_at: float, due_at: float) -> None:
@@ -88,8 +88,8 @@ class Queue:
             self._settle([row["id"] for row in rows], "dropped", reason)
         return rows[0]["file"] if rows else None
 
-    def count_dropped(self, run_id: str, record: Checkpoint, reason: str) -> None:
-        """Keep count of a checkpoint that could not be taken in, with the reason."""
+    def count_dropped(self, run_id: str, record: Checkpoint | Artifact, reason: str) -> None:
+        """Keep count of a file that could not or must not be taken in, with the reason."""
         values = (run_id, record.kind, record.epoch, to_json(record), record.size_bytes, record.recorded_at, reason)
         self._database.execute(self._DROP, values)
 
@@ -99,8 +99,8 @@ class Queue:
         FROM items INDEXED BY items_queued JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
         WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
             AND (due_at <= :now OR due_at > :horizon) AND (retry_at <= :now OR retry_at > :horizon)
-            AND (kind = 'run_started' OR remote_id IS NOT NULL) AND (kind = 'checkpoint') = :files
-        ORDER BY items.id LIMIT :limit
+            AND (kind = 'run_started' OR remote_id IS NOT NULL) AND (kind IN ('checkpoint', 'artifact')) = :files
+        ORDER BY kind = 'artifact', items.id LIMIT :limit
     """
     _LEASE = """
         UPDATE items SET attempts = attempts + 1, leased_until = ?
@@ -108,12 +108,12 @@ class Queue:
     """
 
     def lease(self, *, files: bool, limit: int, now: float, lease_s: float) -> list[Item]:
-        """Take items that are due, oldest first, for a time in which no one else gets them.
+        """Take items that are due, oldest first, artifacts last, for a time in which no one else gets them.
 
         One that cannot be read, as a later release may have written it, is buried with the reason.
 
         Args:
-            files: True for checkpoints, False for all else.
+            files: True for checkpoints and artifacts, False for all else.
             limit: Most items to take.
             now: Unix time.
             lease_s: Seconds after which an item that was neither acknowledged, retried nor buried is due again.
@@ -151,6 +151,11 @@ class Queue:
         """Mark items as delivered: the hub has said so."""
         with self._database.transaction():
             self._settle(ids, "acked", "")
+
+    def drop(self, ids: Iterable[int], reason: str) -> None:
+        """Give leased items up, since their hub has no use for them; the reason is kept."""
+        with self._database.transaction():
+            self._settle(ids, "dropped", reason)
 
     def retry(self, ids: Iterable[int], *, due_at: float, reason: str) -> None:
         """Give leased items back, to be tried again from a time on."""

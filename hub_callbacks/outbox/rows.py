@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub_callbacks.records import Record
+
+KEPT = "kept here: "  # begins the reason of a drop that a setting asks for; its name follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +75,13 @@ class RunStatus:
         epochs_recorded: Epochs with a row in the outbox.
         epochs_acknowledged: Those of them whose every row the hub has acknowledged.
         is_final_acknowledged: Whether the hub has the model that the training ended with.
-        bytes_pending: Bytes of checkpoints still to be sent.
+        bytes_pending: Bytes of checkpoints and artifacts still to be sent.
+        artifact_bytes_pending: Those of them that are of artifacts.
         pending: Items still to be delivered, of any kind.
         waits: What the last try of the oldest item that waits for another has met; empty when none does.
         buried: Kind and reason of each item that the hub refused.
         dropped: Kind and reason of each item that was given up here.
+        kept: Kind of each file that was not taken in, and the setting that says so.
     """
 
     id: str
@@ -90,7 +95,10 @@ class RunStatus:
     checkpoints_pending: int
     checkpoints_acknowledged: int
     is_final_acknowledged: bool
+    artifacts_pending: int
+    artifacts_acknowledged: int
     bytes_pending: int
+    artifact_bytes_pending: int
     pending: int
     heartbeat_s: float
     agent_id: str | None
@@ -98,6 +106,7 @@ class RunStatus:
     waits: str
     buried: Sequence[tuple[str, str]]
     dropped: Sequence[tuple[str, str]]
+    kept: Sequence[tuple[str, str]]
 
     @property
     def trouble(self) -> str:
@@ -107,17 +116,25 @@ class RunStatus:
     def receipt(self) -> str:
         """What the hub has acknowledged, in words, such as ``300/300 epochs, best.pt acknowledged``."""
         final = ", best.pt" if self.is_final_acknowledged else ""
-        return f"{self.epochs_acknowledged}/{self.epochs_recorded} epochs{final} acknowledged"
+        drawn = f", {_count(self.artifacts_acknowledged, 'artifact')}" if self.artifacts_acknowledged else ""
+        return f"{self.epochs_acknowledged}/{self.epochs_recorded} epochs{final}{drawn} acknowledged{self._kept()}"
 
     def left(self) -> list[str]:
         """What is not delivered, a line each; empty when nothing is left."""
         epochs = self.epochs_recorded - self.epochs_acknowledged
         lines = [_count(epochs, "epoch")] if epochs else []
         if self.checkpoints_pending:
-            lines.append(f"{_count(self.checkpoints_pending, 'checkpoint')} ({self.bytes_pending / 1e6:.1f} MB)")
+            checkpoint_mb = (self.bytes_pending - self.artifact_bytes_pending) / 1e6
+            lines.append(f"{_count(self.checkpoints_pending, 'checkpoint')} ({checkpoint_mb:.1f} MB)")
+        if self.artifacts_pending:
+            lines.append(f"{_count(self.artifacts_pending, 'artifact')} ({self.artifact_bytes_pending / 1e6:.1f} MB)")
         if self.pending and not lines:
             lines.append(_count(self.pending, "record"))
         return lines + [f"{kind} refused: {reason}" for kind, reason in self.buried]
+
+    def _kept(self) -> str:
+        files = [f"{_count(number, kind)} ({setting})" for (kind, setting), number in Counter(self.kept).items()]
+        return f"; kept here: {', '.join(files)}" if files else ""
 
 
 def _count(number: int, noun: str) -> str:

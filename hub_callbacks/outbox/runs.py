@@ -7,7 +7,7 @@ from typing import Any
 
 from hub_callbacks.outbox.hubs import Hubs
 from hub_callbacks.outbox.queue import Queue
-from hub_callbacks.outbox.rows import Hub, RunStatus
+from hub_callbacks.outbox.rows import KEPT, Hub, RunStatus
 from hub_callbacks.outbox.schema import Database
 from hub_callbacks.records import RunFinished, RunStarted
 
@@ -117,6 +117,9 @@ class Runs:
             count(DISTINCT iif(kind = 'metrics' AND state NOT IN ('acked', 'dropped'), epoch, NULL)) AS epochs_open,
             total(kind = 'checkpoint' AND state = 'queued') AS checkpoints_pending,
             total(kind = 'checkpoint' AND state = 'acked') AS checkpoints_acknowledged,
+            total(kind = 'artifact' AND state = 'queued') AS artifacts_pending,
+            total(kind = 'artifact' AND state = 'acked') AS artifacts_acknowledged,
+            total(iif(kind = 'artifact' AND state = 'queued', size_bytes, 0)) AS artifact_bytes_pending,
             total(iif(state = 'queued', size_bytes - sent_bytes, 0)) AS bytes_pending,
             total(state = 'queued') AS pending,
             total(CASE WHEN kind = 'checkpoint' AND state = 'acked' THEN json_extract(body, '$.is_final') END)
@@ -131,13 +134,15 @@ class Runs:
         columns: dict[str, Any] = {key: row[key] for key in _COLUMNS}
         counts: dict[str, Any] = {key: int(count) for key, count in dict(self._counts(row["id"])).items()}
         epochs_open = counts.pop("epochs_open")
+        dropped = self._lost(row["id"], "dropped")
         return RunStatus(
             hub=Hub.from_row(row),
             is_final_acknowledged=counts.pop("finals_acknowledged") > 0,
             epochs_acknowledged=counts["epochs_recorded"] - epochs_open,
             waits="".join(item["reason"] for item in self._database.rows(self._WAITS, (row["id"],))),
             buried=self._lost(row["id"], "buried"),
-            dropped=self._lost(row["id"], "dropped"),
+            dropped=tuple(lost for lost in dropped if not lost[1].startswith(KEPT)),
+            kept=tuple((kind, reason.removeprefix(KEPT)) for kind, reason in dropped if reason.startswith(KEPT)),
             **columns,
             **counts,
         )

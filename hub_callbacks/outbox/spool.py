@@ -1,4 +1,4 @@
-"""The spool: whole copies of checkpoints, made while the trainer stands still.
+"""The spool: whole copies of checkpoints and artifacts, made while the trainer stands still.
 
 The trainer rewrites last.pt in place (ultralytics 8.0-8.4 ``save_model``: ``torch.save(path)`` or ``write_bytes``), so
 neither its path nor a hard link can be read later. A copy can.
@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hub_callbacks.outbox.schema import mapped
@@ -29,17 +29,17 @@ def copy_in(source: Path, spool: Path) -> Path:
         OutboxFullError: The disk is full. Nothing is left behind.
         OutboxError: The source cannot be read, or the spool cannot be written. Nothing is left behind.
     """
-    target = spool / f"{secrets.token_hex(8)}{source.suffix}"
-    partial = target.with_suffix(".partial")
-    with mapped(spool):
-        spool.mkdir(parents=True, exist_ok=True)
-        try:
-            if not _reflink(source, partial):
-                shutil.copyfile(source, partial)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    return target
+
+    def copy(partial: Path) -> None:
+        if not _reflink(source, partial):
+            shutil.copyfile(source, partial)
+
+    return _make(spool, source.suffix, copy)
+
+
+def write_in(content: bytes, spool: Path, *, suffix: str) -> Path:
+    """Write a small file into the spool; returns and raises as `copy_in`."""
+    return _make(spool, suffix, lambda partial: partial.write_bytes(content))
 
 
 def size_bytes(spool: Path) -> int:
@@ -53,6 +53,19 @@ def sweep(spool: Path, known: set[str], *, older_than: float) -> int:
     for path in orphans:
         path.unlink(missing_ok=True)
     return len(orphans)
+
+
+def _make(spool: Path, suffix: str, fill: Callable[[Path], object]) -> Path:
+    target = spool / f"{secrets.token_hex(8)}{suffix}"
+    partial = target.with_suffix(".partial")
+    with mapped(spool):
+        spool.mkdir(parents=True, exist_ok=True)
+        try:
+            fill(partial)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    return target
 
 
 def _files(spool: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from hub_callbacks import wire
+
 STALL_S: Final = 60.0  # a connection over radio is back by then; a client's own time-outs are as long
 
 
@@ -34,7 +36,7 @@ class Limits:
     body_bytes: int = 16 << 20
     upload_bytes: int = 64 << 30
     image_bytes: int = 10 << 20
-    artifact_bytes: int = 16 << 20
+    artifact_bytes: int = wire.ARTIFACT_BYTES
     text_bytes: int = 2 << 20
     artifacts: int = 100
     unpacked_bytes: int = 1 << 40

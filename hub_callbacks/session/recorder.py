@@ -12,9 +12,9 @@ from filelock import FileLock
 
 from hub_callbacks.courier.process import start as start_courier
 from hub_callbacks.errors import OutboxDamagedError, OutboxError, OutboxFullError
-from hub_callbacks.outbox import Hub, Outbox, OutboxFolder, RunStatus
-from hub_callbacks.outbox.spool import copy_in, size_bytes
-from hub_callbacks.records import Checkpoint, Record, RunFinished, RunStarted
+from hub_callbacks.outbox import KEPT, Hub, Outbox, OutboxFolder, RunStatus
+from hub_callbacks.outbox.spool import copy_in, size_bytes, write_in
+from hub_callbacks.records import Artifact, Checkpoint, Record, RunFinished, RunStarted
 from hub_callbacks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -83,13 +83,35 @@ class Recorder:
             file = self._copy(record, source)
         except OutboxFullError as error:
             if not record.is_final:
-                self._outbox.queue.count_dropped(self._run_id, record, str(error))
+                self.drop(record, str(error))
                 raise
             file = str(source.absolute())  # the training is over: nobody rewrites it
         if record.is_final:
             self.put(record, due_at=record.recorded_at, file=file)
         else:
             self._insist(lambda: self._discard(self._outbox.queue.supersede(self._run_id, record, file=file)))
+
+    def put_artifact(self, record: Artifact, content: bytes) -> None:
+        """Write an artifact into the spool and queue it; where there is no room, its drop is counted.
+
+        Raises:
+            OutboxError: It cannot be written or queued.
+        """
+        try:
+            self._check_limit(record.size_bytes)
+            file = write_in(content, self._folder.spool, suffix=Path(record.name).suffix).name
+        except OutboxFullError as error:
+            self.drop(record, str(error))
+        else:
+            self.put(record, due_at=record.recorded_at, file=file)
+
+    def keep(self, record: Checkpoint | Artifact, setting: str) -> None:
+        """Keep count of a file that is not delivered, since a setting says so; no copy of it is made."""
+        self.drop(record, KEPT + setting)
+
+    def drop(self, record: Checkpoint | Artifact, reason: str) -> None:
+        """Keep count of a file that is not delivered, with the reason; no copy of it is made."""
+        self._insist(lambda: self._outbox.queue.count_dropped(self._run_id, record, reason))
 
     def make_due(self, now: float) -> None:
         """Let everything that waits for its time be delivered."""

@@ -12,6 +12,7 @@ from hub_callbacks import wire
 from hub_callbacks.errors import HubCallbacksError, OutboxError
 from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
 from hub_callbacks.records import Checkpoint, End, RunFinished, RunStarted, Summary
+from hub_callbacks.session.artifacts import Artifacts
 from hub_callbacks.session.hub_model import HubModel
 from hub_callbacks.session.recorder import Recorder, checkpoint_file
 from hub_callbacks.settings import Settings
@@ -159,7 +160,7 @@ class HUBTrainingSession(HubModel):
 
     def record_checkpoint(self, epoch: int, weights: str | Path, *, is_best: bool = False) -> None:
         """Queue the upload of a periodic checkpoint, when the rate limit allows it."""
-        if self._is_due("ckpt"):
+        if self.settings.upload_weights and self._is_due("ckpt"):
             self.upload_model(epoch, weights, is_best)
             self.timers["ckpt"] = self._clock()
 
@@ -171,7 +172,7 @@ class HUBTrainingSession(HubModel):
         map: float = 0.0,  # noqa: A002 - the name that callers use
         final: bool = False,
     ) -> None:
-        """Copy a checkpoint and queue its upload, whatever the rate limit.
+        """Copy a checkpoint and queue its upload, whatever the rate limit, unless ``upload_weights`` keeps it here.
 
         Args:
             epoch: The epoch that it was saved in, 0-based.
@@ -195,7 +196,15 @@ class HUBTrainingSession(HubModel):
             map=float(map),
             recorded_at=time.time(),
         )
-        self._run.put_checkpoint(record, source)
+        if self.settings.upload_weights:
+            self._run.put_checkpoint(record, source)
+        else:
+            self._run.keep(record, "upload_weights")
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """What takes the run's pictures."""
+        return Artifacts(self._run, self.settings)
 
     def stop_reason(self) -> str:
         """Why the hub wants the training to stop after this epoch; empty when it does not."""

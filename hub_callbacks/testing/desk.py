@@ -18,6 +18,7 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", wire.model(_ID), "metrics"),
     ("PATCH", wire.model(_ID), "summary"),
     ("POST", wire.upload(_ID), "checkpoint"),
+    ("POST", wire.artifacts(_ID), "artifact"),
     ("POST", wire.heartbeat(_ID), "heartbeat"),
     ("POST", wire.state(_ID), "state"),
 )
@@ -62,7 +63,7 @@ class Desk:
         Args:
             endpoint: What it is for.
             run_id: The run that its path names.
-            body: Its body: JSON, or a `ReceivedCheckpoint`.
+            body: Its body: JSON, or a `ReceivedCheckpoint` or `ReceivedArtifact`.
         """
         if endpoint == "info":
             return success(wire.HubInfo(name="FaultHub", version=__version__, features=list(self.features)))
@@ -74,6 +75,7 @@ class Desk:
             "metrics": _take_rows,
             "summary": lambda run, body: run.summary.update(body["summary"]),
             "checkpoint": lambda run, checkpoint: run.checkpoints.append(checkpoint),
+            "artifact": lambda run, artifact: run.artifacts.append(artifact),
             "heartbeat": self._take_heartbeat,
             "state": lambda run, body: run.states.append(body),
         }

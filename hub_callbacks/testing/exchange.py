@@ -13,8 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from hub_callbacks.testing.desk import Answer
-from hub_callbacks.testing.form import CheckpointForm
-from hub_callbacks.testing.received import ReceivedCheckpoint
+from hub_callbacks.testing.form import FileForm
 
 JSON, HTML = "application/json", "text/html"
 _BLOCK_BYTES = 1 << 18
@@ -53,16 +52,16 @@ class HttpExchange(BaseHTTPRequestHandler):
         """
         return json.loads(b"".join(self.pieces()) or b"null")
 
-    def checkpoint(self) -> ReceivedCheckpoint:
-        """The checkpoint in the body's form.
+    def form(self) -> FileForm:
+        """The form in the body.
 
         Raises:
             ValueError: It is none.
         """
-        form = CheckpointForm(self.headers.get("content-type", ""))
+        form = FileForm(self.headers.get("content-type", ""))
         for piece in self.pieces():
             form.feed(piece)
-        return form.checkpoint()
+        return form
 
     def drain(self, share: float = 1.0) -> None:
         """Read the body, or that share of it, and forget it."""

@@ -1,4 +1,4 @@
-"""The form of a checkpoint's upload, taken apart as it arrives."""
+"""The form of a file's upload, taken apart as it arrives."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import hashlib
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from hub_callbacks import wire
-from hub_callbacks.testing.received import ReceivedCheckpoint
+from hub_callbacks.testing.received import ReceivedArtifact, ReceivedCheckpoint
 
 
-class CheckpointForm:
+class FileForm:
     """Takes the form in pieces, and keeps the file's size and SHA-256 alone.
 
     Args:
@@ -47,10 +47,7 @@ class CheckpointForm:
         Raises:
             ValueError: They are not those that its sender meant, or a field is missing or wrong.
         """
-        sha256 = self._sha256.hexdigest()
-        claimed = self._fields.get(wire.SHA256_FIELD, sha256)
-        if not self._filename or claimed != sha256:
-            raise ValueError(f"{self._filename!r} has the SHA-256 {sha256}, not {claimed}.")
+        sha256 = self._checked()
         return ReceivedCheckpoint(
             filename=self._filename,
             epoch=int(self._fields.get("epoch", "none")),
@@ -59,6 +56,18 @@ class CheckpointForm:
             size_bytes=self._size_bytes,
             sha256=sha256,
         )
+
+    def artifact(self) -> ReceivedArtifact:
+        """The artifact, all of whose bytes have come; raises as `checkpoint` does."""
+        sha256, kind = self._checked(), self._fields.get("kind", "")
+        return ReceivedArtifact(name=self._filename, kind=kind, size_bytes=self._size_bytes, sha256=sha256)
+
+    def _checked(self) -> str:
+        sha256 = self._sha256.hexdigest()
+        claimed = self._fields.get(wire.SHA256_FIELD, sha256)
+        if not self._filename or claimed != sha256:
+            raise ValueError(f"{self._filename!r} has the SHA-256 {sha256}, not {claimed}.")
+        return sha256
 
     def _on_header_end(self) -> None:
         _, options = parse_options_header(bytes(self._header))

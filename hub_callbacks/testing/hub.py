@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hub_callbacks import wire
 from hub_callbacks.testing import faults
@@ -24,8 +24,8 @@ FEATURES = tuple(feature for feature in wire.FEATURES if feature not in {"runs",
 class FaultHub:
     """A hub on loopback that keeps what it gets in memory, and has one switch for each misbehaviour.
 
-    It speaks enough HUB v1 for a courier: creation, rows, summary, checkpoint (multipart), heartbeat and state, and
-    what ``GET /v1/hub`` is asked for. Any API key will do. Use it as a context manager::
+    It speaks enough HUB v1 for a courier: creation, rows, summary, checkpoint and artifact (multipart), heartbeat and
+    state, and what ``GET /v1/hub`` is asked for. Any API key will do. Use it as a context manager::
 
         with FaultHub() as hub:
             hub.answer(503, retry_after_s=0, on="metrics")
@@ -203,10 +203,18 @@ class FaultHub:
     def _serve(self, exchange: HttpExchange) -> Answer:
         endpoint, run_id = route(exchange.command, exchange.path)
         try:
-            body = exchange.checkpoint() if endpoint == "checkpoint" else exchange.json()
+            body = _body(endpoint, exchange)
         except ValueError as error:
             return refusal(422, str(error))
         with self._changed:
             answer = self._desk.take(endpoint, run_id, body)
             self._changed.notify_all()
         return answer
+
+
+def _body(endpoint: Endpoint, exchange: HttpExchange) -> Any:
+    if endpoint == "checkpoint":
+        return exchange.form().checkpoint()
+    if endpoint == "artifact":
+        return exchange.form().artifact()
+    return exchange.json()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hub_callbacks import wire
 
-Endpoint = Literal["all", "info", "creation", "metrics", "summary", "checkpoint", "heartbeat", "state"]
+Endpoint = Literal["all", "info", "creation", "metrics", "summary", "checkpoint", "artifact", "heartbeat", "state"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,23 @@ class ReceivedCheckpoint:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedArtifact:
+    """A picture, or the numbers behind one, that came whole; its bytes are not kept.
+
+    Attributes:
+        name: Its file's name.
+        kind: ``plot``, ``image`` or ``data``.
+        size_bytes: Number of its bytes.
+        sha256: Their hexadecimal SHA-256.
+    """
+
+    name: str
+    kind: str
+    size_bytes: int
+    sha256: str
+
+
 @dataclass(slots=True, kw_only=True)
 class ReceivedRun:
     """All that came of one run.
@@ -58,6 +75,7 @@ class ReceivedRun:
         rows: Epoch, 0-based, to its row; a row that comes again replaces the one before.
         summary: What the best checkpoint scored.
         checkpoints: In the order in which they came; one whose reply was lost comes twice.
+        artifacts: In the order in which they came; one whose reply was lost comes twice.
         heartbeats: The bodies of its heartbeats.
         states: What was said of how it stands.
     """
@@ -67,5 +85,6 @@ class ReceivedRun:
     rows: dict[int, dict[str, float]] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     checkpoints: list[ReceivedCheckpoint] = field(default_factory=list)
+    artifacts: list[ReceivedArtifact] = field(default_factory=list)
     heartbeats: list[wire.HeartbeatBody] = field(default_factory=list)
     states: list[wire.StateBody] = field(default_factory=list)

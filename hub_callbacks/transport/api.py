@@ -6,18 +6,19 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from hub_callbacks import wire
-from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary, finite
+from hub_callbacks.records import Artifact, Metrics, RunFinished, RunStarted, Summary, finite
 from hub_callbacks.transport import tus
 from hub_callbacks.transport.download import blocks
 from hub_callbacks.transport.http import request, send
 from hub_callbacks.transport.part import Part
 from hub_callbacks.transport.timeouts import new_session
-from hub_callbacks.transport.upload import Upload
+from hub_callbacks.transport.upload import Upload, artifact_form
 
 END_BYTES = 1 << 16  # of a file, sent when its hash is known
 
@@ -150,6 +151,12 @@ class HubApi:
                     self._session, url, part, offset=offset, file_sha256=file_sha256, is_checked=upload.is_retry
                 )
                 upload.on_progress(offset)
+
+    def put_artifact(self, model_id: str, artifact: Artifact, path: Path) -> None:
+        """Send what a training has drawn; it is on the hub, verified, when this returns."""
+        with path.open("rb") as file:
+            form = artifact_form(artifact, file)
+            self._request("POST", wire.artifacts(model_id), data=form, headers={"content-type": form.content_type})
 
     def heartbeat(self, model_id: str, body: wire.HeartbeatBody) -> wire.HeartbeatReply | None:
         """Say that the training lives; the reply's ``agentId`` is the one to send next time."""

@@ -1,4 +1,4 @@
-"""A checkpoint on its way: streamed from the disk, with its SHA-256."""
+"""A file on its way: streamed from the disk, with its SHA-256."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO
 from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor
 
 from hub_callbacks import wire
-from hub_callbacks.records import Checkpoint
+from hub_callbacks.records import Artifact, Checkpoint
 
 _BLOCK_BYTES = 1 << 20
 
@@ -62,3 +62,10 @@ class Upload:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
         return digest.hexdigest()
+
+
+def artifact_form(artifact: Artifact, file: IO[bytes]) -> MultipartEncoder:
+    """The multipart body of an artifact, read from ``file`` as it is sent; its fields as HUB v1 would have them."""
+    epoch = {} if artifact.epoch is None else {"epoch": str(artifact.epoch)}
+    fields = {"kind": artifact.artifact_kind, **epoch, wire.SHA256_FIELD: artifact.sha256}
+    return MultipartEncoder([*fields.items(), (artifact.name, (artifact.name, file, "application/octet-stream"))])

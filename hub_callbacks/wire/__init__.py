@@ -5,6 +5,7 @@ JSON reply is an `Envelope`. What we add is named by the `FEATURES` that ``GET /
 """
 
 from hub_callbacks.wire.bodies import (
+    ARTIFACT_BYTES,
     ARTIFACT_NAME,
     FEATURES,
     ArtifactKind,
@@ -98,6 +99,7 @@ from hub_callbacks.wire.tus import (
 
 __all__ = [
     "API_KEY_HEADER",
+    "ARTIFACT_BYTES",
     "ARTIFACT_NAME",
     "ATTEMPT_HEADER",
     "AUDIT",

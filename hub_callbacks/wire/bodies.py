@@ -10,6 +10,8 @@ FEATURES: tuple[Feature, ...] = get_args(Feature)
 
 ArtifactKind = Literal["plot", "image", "data"]  # drawn from numbers; shows training data; numbers
 ARTIFACT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\.(png|jpg|jpeg|json|csv)$"
+ARTIFACT_BYTES = 16 << 20  # of one artifact, at most: a picture of 3000 x 3000 pixels takes less
+
 ExportForm = Literal["csv", "json", "parquet"]
 
 RunState = Literal["running", "silent", "finished", "stopped", "failed", "crashed"]  # what a client may report

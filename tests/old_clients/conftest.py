@@ -21,7 +21,7 @@ import pytest
 from hub_callbacks import wire
 from hub_callbacks.cli.demo import draw_dataset
 from hub_callbacks.testing import ReceivedCheckpoint
-from hub_callbacks.testing.form import CheckpointForm
+from hub_callbacks.testing.form import FileForm
 
 if TYPE_CHECKING:
     from tests.conftest import Environment, HubServer
@@ -108,7 +108,7 @@ class TapHandler(BaseHTTPRequestHandler):
     def _understand(self, body: bytes) -> Any:
         content_type = self.headers.get("content-type", "")
         if content_type.startswith("multipart/"):
-            form = CheckpointForm(content_type)
+            form = FileForm(content_type)
             form.feed(body)
             return form.checkpoint()
         return json.loads(body) if body else None

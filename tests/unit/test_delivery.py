@@ -4,6 +4,7 @@ import json
 import platform
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hub_callbacks.courier.loop import Lane
 from hub_callbacks.courier.watch import Watch, is_training
 from hub_callbacks.errors import OutboxError
 from hub_callbacks.outbox import Hub, Outbox
-from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.records import Artifact, Checkpoint, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.testing import FaultHub
 from hub_callbacks.transport import HubApi
 
@@ -90,6 +91,53 @@ def test_checkpoints_copy_is_discarded_when_the_hub_has_it(run: Outbox, delivery
     assert deliver(run, delivery, files=True, now=NOW + 60) == 1
     assert not copy.exists()
     assert run.runs.list()[0].is_final_acknowledged
+
+
+def put_artifact(outbox: Outbox, name: str = "results.png") -> Path:
+    outbox.folder.spool.mkdir(exist_ok=True)
+    copy = outbox.folder.spool / f"copy-{name}"
+    copy.write_bytes(b"a picture")
+    record = Artifact(name=name, artifact_kind="plot", size_bytes=9, sha256="5e" * 32, recorded_at=0)
+    outbox.queue.put(RUN, record, due_at=0, file=copy.name)
+    return copy
+
+
+def test_artifact_goes_as_a_form_with_its_kind_and_hash(run: Outbox, delivery: Delivery, script: Any) -> None:
+    copy = put_artifact(run)
+    script.will_answer(200, {**INFO, "features": ["artifacts"]})
+    script.will_answer(200, {})
+    assert deliver(run, delivery, files=True) == 1
+    method, path, body = script.heard[-1]
+    assert (method, path) == ("POST", "/v1/models/remote/artifacts")
+    assert b'name="kind"\r\n\r\nplot\r\n' in body
+    assert b"5e" * 32 in body
+    assert b'filename="results.png"' in body
+    assert b"a picture" in body
+    assert not copy.exists()
+    assert run.runs.list()[0].receipt() == "0/0 epochs, 1 artifact acknowledged"
+
+
+def test_artifacts_are_given_up_with_a_reason_where_the_hub_takes_none(
+    run: Outbox, delivery: Delivery, script: Any
+) -> None:
+    copy = put_artifact(run)
+    script.will_answer(200, INFO)
+    assert deliver(run, delivery, files=True) == 1
+    status = run.runs.list()[0]
+    assert (status.pending, status.dropped) == (0, (("artifact", "the hub takes no artifacts"),))
+    assert len(script.heard) == 1
+    assert not copy.exists()
+
+
+def test_artifacts_are_leased_behind_checkpoints_and_counted_apart(run: Outbox) -> None:
+    put_artifact(run)
+    record = Checkpoint(epoch=2, filename="best.pt", size_bytes=2_000_000, is_final=True, recorded_at=0)
+    run.queue.put(RUN, record, due_at=0, file="copy.pt")
+    status = run.runs.list()[0]
+    assert status.left() == ["1 checkpoint (2.0 MB)", "1 artifact (0.0 MB)"]
+    assert status.bytes_pending == 2_000_009
+    leased = run.queue.lease(files=True, limit=9, now=NOW, lease_s=60)
+    assert [item.record.kind for item in leased] == ["checkpoint", "artifact"]
 
 
 def test_lost_copy_is_buried_with_its_name(run: Outbox, delivery: Delivery, script: Any) -> None:
