@@ -78,6 +78,20 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EpochsPlanned:
+    """How many epochs the training is planned to have by now: with ``time=`` that changes with every epoch.
+
+    Attributes:
+        epochs: Number of epochs.
+        recorded_at: Unix time, seconds.
+    """
+
+    kind: ClassVar[str] = "epochs_planned"
+    epochs: int
+    recorded_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A checkpoint, copied whole into the spool.
 
@@ -141,10 +155,10 @@ class RunFinished:
     finished_at: float
 
 
-Record: TypeAlias = "RunStarted | Metrics | Summary | Checkpoint | Artifact | RunFinished"
+Record: TypeAlias = "RunStarted | Metrics | Summary | EpochsPlanned | Checkpoint | Artifact | RunFinished"
 
 _KINDS: dict[str, type[Record]] = {
-    record.kind: record for record in (RunStarted, Metrics, Summary, Checkpoint, Artifact, RunFinished)
+    record.kind: record for record in (RunStarted, Metrics, Summary, EpochsPlanned, Checkpoint, Artifact, RunFinished)
 }
 
 

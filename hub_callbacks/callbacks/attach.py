@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hub_callbacks._bootstrap import MODULES, is_disabled
-from hub_callbacks.callbacks import model
+from hub_callbacks.callbacks import model, tuning
 from hub_callbacks.callbacks.model import MARK
 
 if TYPE_CHECKING:
@@ -136,8 +136,12 @@ def _wrap_add(base: ModuleType) -> None:
     @functools.wraps(original)
     def add_integration_callbacks(instance: Any) -> None:
         original(instance)
-        if _is_trainer(instance, base.__name__) and not is_disabled():
+        if is_disabled():
+            return
+        if _is_trainer(instance, base.__name__):
             _hang_on(instance)
+        elif tuning.is_tuner(instance):
+            tuning.tell_trials(type(instance))
 
     setattr(add_integration_callbacks, MARK, True)
     name, package = "add_integration_callbacks", sys.modules[base.__name__.rpartition(".")[0]]

@@ -38,6 +38,24 @@ logger = logging.getLogger("ultralytics")  # where a person looks during a train
 class _Run:
     session: HUBTrainingSession
     is_in_epoch: bool = False  # between an epoch's last batch and the end of its validation
+    epochs: int = 0  # planned, as the hub was told
+    metrics_before: tuple[Any, dict[str, Any]] = (None, {})  # the trainer's before the validation, and what they were
+
+    def note_epoch(self, trainer: TrainerView) -> None:
+        """Note that an epoch's batches are through."""
+        self.is_in_epoch = True
+        self.metrics_before = trainer.metrics, dict(trainer.metrics or {})
+
+    def is_validated(self, trainer: TrainerView) -> bool:
+        """Whether the trainer's metrics are of this epoch: with ``val=False`` they stay as they were."""
+        before, were = self.metrics_before
+        return trainer.metrics is not before or trainer.metrics != were
+
+    def follow_plan(self, epochs: int) -> None:
+        """Tell the hub of a new number of planned epochs: with ``time=`` it follows from how long they take."""
+        if epochs != self.epochs:
+            self.epochs = epochs
+            self.session.plan_epochs(epochs)
 
 
 # Per trainer, since the functions are shared by all: not on the trainer, which is pickled and copied.
@@ -75,7 +93,7 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
     run_id, after = (start.run_id, start.attempt) if start else (run_file.resumed_id(trainer), 0.0)
     session.start(view.run_started(trainer), run_id=run_id, after=after)
     session.start_timers()
-    _runs[trainer] = _Run(session)
+    _runs[trainer] = _Run(session, epochs=int(trainer.epochs))
     run_file.write(Path(trainer.save_dir), str(session.model_id))
     if start:
         start.put_best(trainer)
@@ -87,7 +105,7 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
 def on_train_epoch_end(trainer: TrainerView) -> None:
     """Note that an epoch is under way: the last `on_fit_epoch_end` comes without one."""
     if run := _runs.get(trainer):
-        run.is_in_epoch = True
+        run.note_epoch(trainer)
 
 
 @hookimpl
@@ -100,10 +118,11 @@ def on_fit_epoch_end(trainer: TrainerView) -> None:
         run.session.record_summary(view.plain(trainer.metrics or {}))
         return
     run.is_in_epoch = False
-    row = view.epoch_row(trainer)
+    row = view.epoch_row(trainer, is_validated=run.is_validated(trainer))
     if trainer.epoch == 0:
         row |= _model_info(trainer)
     run.session.record_metrics(trainer.epoch, row)
+    run.follow_plan(int(trainer.epochs))
     if reason := run.session.stop_reason():
         trainer.stop = True
         logger.info("HUB: Stopping after this epoch: %s", reason)
@@ -124,6 +143,8 @@ def on_train_end(trainer: TrainerView) -> None:
     if run := _runs.pop(trainer, None):
         try:
             _fill_gaps(trainer, run.session)
+            if getattr(trainer.args, "time", None):  # it was the time that ended it
+                run.follow_plan(max(run.session.epochs_recorded(), default=-1) + 1)
             run.session.upload_model(trainer.epoch, trainer.best, map=view.final_map(trainer), final=True)
             _put_artifacts(trainer, run.session)
         finally:

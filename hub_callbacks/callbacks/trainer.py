@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from hub_callbacks.callbacks import tuning
 from hub_callbacks.hookspecs import TrainerView
 from hub_callbacks.records import RunStarted
 
@@ -24,9 +25,10 @@ _MAP_KEYS = ("metrics/mAP50-95(M)", "metrics/mAP50-95(P)", "metrics/mAP50-95(B)"
 def run_started(trainer: TrainerView) -> RunStarted:
     """What the run is, at the end of the pre-training routine."""
     args = vars(trainer.args)
+    name, project = tuning.place(Path(trainer.save_dir).name, Path(str(args.get("project") or "")).name)
     return RunStarted(
-        name=Path(trainer.save_dir).name,
-        project=Path(str(args.get("project") or "")).name,
+        name=name,
+        project=project,
         task=str(args.get("task") or ""),
         model=Path(str(args.get("model") or "")).name,
         dataset=str(args.get("data") or ""),
@@ -38,10 +40,16 @@ def run_started(trainer: TrainerView) -> RunStarted:
     )
 
 
-def epoch_row(trainer: TrainerView) -> dict[str, float]:
-    """The epoch's row: training losses, validation metrics, learning rates; what is not a number is left out."""
+def epoch_row(trainer: TrainerView, *, is_validated: bool = True) -> dict[str, float]:
+    """The epoch's row: training losses, validation metrics, learning rates; what is not a number is left out.
+
+    Args:
+        trainer: The trainer.
+        is_validated: Whether its metrics are of this epoch, and belong into the row.
+    """
     losses = trainer.label_loss_items(trainer.tloss, prefix="train") if trainer.tloss is not None else {}
-    return plain({**losses, **(trainer.metrics or {}), **(getattr(trainer, "lr", None) or {})})
+    metrics = (trainer.metrics or {}) if is_validated else {}
+    return plain({**losses, **metrics, **(getattr(trainer, "lr", None) or {})})
 
 
 def results(trainer: TrainerView) -> dict[int, dict[str, float]]:

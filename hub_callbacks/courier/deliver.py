@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hub_callbacks.courier.connections import Connections
+from hub_callbacks.courier.connections import Connection, Connections
 from hub_callbacks.errors import BusyError, PermanentError, RetryableError, UnauthorizedError, UnreachableError
 from hub_callbacks.outbox import HORIZON_S, Item, Outbox
-from hub_callbacks.records import Artifact, Checkpoint, Metrics, RunFinished, RunStarted, Summary
+from hub_callbacks.records import Artifact, Checkpoint, EpochsPlanned, Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.transport import Upload
 
 logger = logging.getLogger(__name__)
@@ -129,9 +129,6 @@ class Delivery:
                 self._outbox.runs.set_remote_id(first.run_id, hub.api.create(first.run_id, record))
             case Metrics():
                 hub.api.put_metrics(model_id, [item.record for item in batch if isinstance(item.record, Metrics)])
-            case Summary() as record:
-                if hub.must_have("summary"):
-                    hub.api.put_summary(model_id, record)
             case Checkpoint() as record:
                 upload = self._upload(first, record)
                 send = hub.api.upload_resumably if "tus" in hub.features else hub.api.upload
@@ -140,9 +137,8 @@ class Delivery:
                 hub.api.put_artifact(model_id, record, self._outbox.folder.spool / first.file)
             case Artifact():
                 self._outbox.queue.drop([first.id], "the hub takes no artifacts")
-            case RunFinished() as record:
-                if hub.must_have("run-state"):
-                    hub.api.put_state(model_id, record)
+            case Summary() | EpochsPlanned() | RunFinished() as record:
+                _say_more(hub, model_id, record)
 
     def _upload(self, item: Item, checkpoint: Checkpoint) -> Upload:
         noted_at = self._clock()
@@ -165,6 +161,17 @@ class Delivery:
     def _backoff_s(self, attempt: int) -> float:
         """Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")."""
         return self._rng.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(attempt, 30)))
+
+
+def _say_more(hub: Connection, model_id: str, record: Summary | EpochsPlanned | RunFinished) -> None:
+    """Say what HUB v1 has no words for, where the hub has some."""
+    match record:
+        case Summary() if hub.must_have("summary"):
+            hub.api.put_summary(model_id, record)
+        case EpochsPlanned() if hub.must_have("run-state"):
+            hub.api.put_epochs(model_id, record)
+        case RunFinished() if hub.must_have("run-state"):
+            hub.api.put_state(model_id, record)
 
 
 def _batches(group: Sequence[Item]) -> list[Sequence[Item]]:

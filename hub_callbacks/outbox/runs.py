@@ -9,7 +9,7 @@ from hub_callbacks.outbox.hubs import Hubs
 from hub_callbacks.outbox.queue import Queue
 from hub_callbacks.outbox.rows import KEPT, Hub, RunStatus
 from hub_callbacks.outbox.schema import Database
-from hub_callbacks.records import RunFinished, RunStarted
+from hub_callbacks.records import EpochsPlanned, RunFinished, RunStarted
 
 
 class Runs:
@@ -48,6 +48,14 @@ class Runs:
             self._database.execute(self._START, values)
             self._database.execute(self._SUPERSEDE, {"run": run_id, "epoch": record.start_epoch})
             self._queue.put(run_id, record, due_at=0.0)  # its own time may be ahead of this machine's clock
+
+    _PLAN_EPOCHS = "UPDATE runs SET epochs = ? WHERE id = ?"
+
+    def plan_epochs(self, run_id: str, record: EpochsPlanned) -> None:
+        """Note how many epochs the run is planned to have by now, and let the hub know."""
+        with self._database.transaction():
+            self._database.execute(self._PLAN_EPOCHS, (record.epochs, run_id))
+            self._queue.put(run_id, record, due_at=record.recorded_at)
 
     def finish(self, run_id: str, record: RunFinished) -> bool:
         """Record how a run ended, unless an end is recorded already; everything of it is due at once.

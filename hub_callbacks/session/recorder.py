@@ -14,7 +14,7 @@ from hub_callbacks.courier.process import start as start_courier
 from hub_callbacks.errors import OutboxDamagedError, OutboxError, OutboxFullError
 from hub_callbacks.outbox import KEPT, Hub, Outbox, OutboxFolder, RunStatus
 from hub_callbacks.outbox.spool import copy_in, size_bytes, write_in
-from hub_callbacks.records import Artifact, Checkpoint, Record, RunFinished, RunStarted
+from hub_callbacks.records import Artifact, Checkpoint, EpochsPlanned, Record, RunFinished, RunStarted
 from hub_callbacks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,10 @@ class Recorder:
         self._insist(
             lambda: self._outbox.queue.put_row(self._run_id, epoch, row, recorded_at=recorded_at, due_at=due_at)
         )
+
+    def plan_epochs(self, record: EpochsPlanned) -> None:
+        """Record another number of planned epochs."""
+        self._insist(lambda: self._outbox.runs.plan_epochs(self._run_id, record))
 
     def put_checkpoint(self, record: Checkpoint, source: Path) -> None:
         """Copy a checkpoint and queue it; a periodic one supersedes older ones that are not on their way.

@@ -11,7 +11,7 @@ from typing import Any
 from hub_callbacks import wire
 from hub_callbacks.errors import HubCallbacksError, OutboxError
 from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
-from hub_callbacks.records import Checkpoint, End, RunFinished, RunStarted, Summary
+from hub_callbacks.records import Checkpoint, End, EpochsPlanned, RunFinished, RunStarted, Summary
 from hub_callbacks.session.artifacts import Artifacts
 from hub_callbacks.session.hub_model import HubModel
 from hub_callbacks.session.recorder import Recorder, checkpoint_file
@@ -157,6 +157,10 @@ class HUBTrainingSession(HubModel):
         """Record what the best checkpoint scored after the last epoch."""
         now = time.time()
         self._run.put(Summary(values=values, recorded_at=now), due_at=now)
+
+    def plan_epochs(self, epochs: int) -> None:
+        """Record that the training is planned to have another number of epochs than it began with."""
+        self._run.plan_epochs(EpochsPlanned(epochs=epochs, recorded_at=time.time()))
 
     def record_checkpoint(self, epoch: int, weights: str | Path, *, is_best: bool = False) -> None:
         """Queue the upload of a periodic checkpoint, when the rate limit allows it."""

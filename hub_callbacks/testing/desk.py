@@ -73,7 +73,7 @@ class Desk:
             return refusal(404, f"There is no model {run_id!r}.")
         takers: dict[Endpoint, Callable[[ReceivedRun, Any], Any]] = {
             "metrics": _take_rows,
-            "summary": lambda run, body: run.summary.update(body["summary"]),
+            "summary": lambda run, body: run.summary.update(body.get("summary") or {}),
             "checkpoint": lambda run, checkpoint: run.checkpoints.append(checkpoint),
             "artifact": lambda run, artifact: run.artifacts.append(artifact),
             "heartbeat": self._take_heartbeat,

@@ -44,7 +44,8 @@ class StubTrainer:
             epochs: Number of epochs.
             callbacks: Event name to one function, as a plugin's ``callbacks`` dictionary.
             checkpoint_bytes: Size of the checkpoints' payload.
-            **args: More training arguments, for `args`. With ``plots=True`` it writes the pictures of
+            **args: More training arguments, for `args`; ``val=False`` and ``save=False``
+                are heeded. With ``plots=True`` it writes the pictures of
                 `hub_callbacks.testing.pictures` after the last epoch.
         """
         self.save_dir = save_dir
@@ -107,16 +108,23 @@ class StubTrainer:
         if self.on_epoch:
             self.on_epoch(self)
         self.run_callbacks("on_train_epoch_end")
+        is_last = epoch + 1 >= self.epochs or self.stop
+        if is_last or getattr(self.args, "val", True):
+            self.validate(progress)
+        self.write_results()
+        if is_last or getattr(self.args, "save", True):
+            self.write_checkpoint(self.last)
+            if self.best_fitness == self.fitness:
+                self.write_checkpoint(self.best)
+            self.run_callbacks("on_model_save")
+        self.epoch_time = 1.0
+        self.run_callbacks("on_fit_epoch_end")
+
+    def validate(self, progress: float) -> None:
+        """Take metrics that look like those of a training that has come so far, from 0 to 1."""
         self.metrics = {**dict.fromkeys(METRICS, 0.9 * progress), **{f"val/{name}": 2.1 - progress for name in LOSSES}}
         self.fitness = 0.9 * progress
         self.best_fitness = max(self.best_fitness or 0.0, self.fitness)
-        self.write_results()
-        self.write_checkpoint(self.last)
-        if self.best_fitness == self.fitness:
-            self.write_checkpoint(self.best)
-        self.run_callbacks("on_model_save")
-        self.epoch_time = 1.0
-        self.run_callbacks("on_fit_epoch_end")
 
     def end(self) -> None:
         """Fire the events after the last epoch."""

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from hub_callbacks import wire
-from hub_callbacks.records import Artifact, Metrics, RunFinished, RunStarted, Summary, finite
+from hub_callbacks.records import Artifact, EpochsPlanned, Metrics, RunFinished, RunStarted, Summary, finite
 from hub_callbacks.transport import tus
 from hub_callbacks.transport.download import blocks
 from hub_callbacks.transport.http import request, send
@@ -123,6 +123,10 @@ class HubApi:
     def put_summary(self, model_id: str, record: Summary) -> None:
         """Set what the best checkpoint scored."""
         self._request("PATCH", wire.model(model_id), json={"summary": finite(record.values)})
+
+    def put_epochs(self, model_id: str, record: EpochsPlanned) -> None:
+        """Say how many epochs are planned by now."""
+        self._request("PATCH", wire.model(model_id), json={"run": {"epochs": record.epochs}})
 
     def put_state(self, model_id: str, record: RunFinished) -> None:
         """Say how the run ended."""

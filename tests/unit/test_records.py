@@ -9,6 +9,7 @@ from hub_callbacks.errors import RecordError
 from hub_callbacks.records import (
     Artifact,
     Checkpoint,
+    EpochsPlanned,
     Metrics,
     Record,
     RunFinished,
@@ -25,6 +26,7 @@ RECORDS: list[Record] = [
     ),
     Metrics(epoch=2, values={"loss": 0.5, "inf": math.inf}, recorded_at=2.5),
     Summary(values={"metrics/mAP50-95(B)": 0.5}, recorded_at=3.5),
+    EpochsPlanned(epochs=4, recorded_at=3.75),
     Checkpoint(epoch=2, filename="best.pt", size_bytes=7, is_final=True, map=0.5, recorded_at=4.5),
     Artifact(name="results.png", artifact_kind="plot", size_bytes=7, sha256="0" * 64, recorded_at=4.5),
     Artifact(name="val_batch0_pred.jpg", artifact_kind="image", size_bytes=7, epoch=3, recorded_at=4.5),

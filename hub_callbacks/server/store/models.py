@@ -105,11 +105,11 @@ class ModelStore:
         Raises:
             NotFoundError: There is no such model, or the patch names a project that there is not.
             ValueError: A value of ``summary`` is not a number.
-            SupersededError: The summary is of an earlier ``attempt`` than the model's.
+            SupersededError: It is an earlier ``attempt`` than the model's that says so.
         """
         with self.database.write() as connection:
             row = _live(connection, model_id)
-            if patch.get("summary") is not None and attempts.is_earlier(attempt, row):
+            if attempts.is_earlier(attempt, row):
                 raise SupersededError(model_id, row.attempt_epoch)
             document = documents.merge(json.loads(row.document), documents.hub_part(patch))
             changes = documents.document_columns(document) | documents.run_columns(patch.get("run") or {})
