@@ -148,6 +148,22 @@ def test_run_that_ends_says_so_on_the_open_page(page: Page, trainer: Trainer, mo
     expect(page.locator("p.reason")).to_have_text("RuntimeError: no luck")
 
 
+def test_run_shows_every_state_that_it_was_in_and_what_the_hub_has_of_it(
+    page: Page, trainer: Trainer, model_id: str, checkpoint: bytes
+) -> None:
+    page.goto(wire.page(model_id))
+    states = page.get_by_role("region", name="States").get_by_role("listitem")
+    expect(states).to_have_count(1)
+    expect(page.get_by_text("3/3 epochs", exact=True)).to_be_visible()
+    trainer.upload(model_id, checkpoint, epoch=2)
+    trainer.end(model_id, "failed", "RuntimeError: no luck")
+    expect(states).to_have_count(2)
+    expect(states.first).to_contain_text("failed")
+    expect(states.first).to_contain_text("RuntimeError: no luck")
+    expect(states.last).to_contain_text("running")
+    expect(page.get_by_text("3/3 epochs, best.pt acknowledged")).to_be_visible()
+
+
 def test_run_leads_with_the_arguments_that_were_changed(page: Page, model_id: str) -> None:
     page.goto(wire.page(model_id))
     changed = page.get_by_role("table", name="Changed from Ultralytics' defaults")

@@ -8,9 +8,9 @@ import pytest
 from hub_callbacks.server.dashboard import formats
 from hub_callbacks.server.dashboard.arguments import arguments
 from hub_callbacks.server.dashboard.live import columns
-from hub_callbacks.server.dashboard.views import RunView, facts, numbers, run_view, score
+from hub_callbacks.server.dashboard.views import RunView, facts, numbers, receipt, run_view, score
 from hub_callbacks.server.standing import judge
-from hub_callbacks.server.store.rows import MetricsRow, Model
+from hub_callbacks.server.store.rows import Checkpoint, MetricsRow, Model
 
 NOW = 1_800_000_000.0
 MODEL = Model(
@@ -152,3 +152,31 @@ def test_size_is_decimal(size_bytes: int, text: str) -> None:
 def test_plain_shows_lists_and_objects_in_one_line() -> None:
     assert formats.plain([640, 480]) == "640, 480"
     assert formats.plain({"a": 0.1, "b": None}) == "a: 0.1, b: "
+
+
+@pytest.mark.parametrize(
+    ("received", "checkpoints", "words"),
+    [
+        (4, [], "4/4 epochs"),
+        (3, [("last.pt", 2, False), ("last.pt", 0, False)], "3/4 epochs, last.pt of epoch 3 acknowledged"),
+        (5, [("last.pt", 3, False), ("best.pt", 1, True)], "4/4 epochs, best.pt acknowledged"),
+    ],
+)
+def test_receipt_says_what_the_hub_has(received: int, checkpoints: list[tuple[str, int, bool]], words: str) -> None:
+    rows = [
+        Checkpoint(
+            id="c" * 20,
+            model_id=MODEL.id,
+            filename=filename,
+            epoch=epoch,
+            is_best=False,
+            is_final=is_final,
+            map=0.0,
+            size_bytes=1,
+            sha256="0" * 64,
+            blob="b",
+            created_at=NOW,
+        )
+        for filename, epoch, is_final in checkpoints
+    ]
+    assert receipt(MODEL, received, rows) == words

@@ -9,7 +9,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.arguments import arguments
 from hub_callbacks.server.dashboard.charts import charts
-from hub_callbacks.server.dashboard.views import facts, numbers, run_view
+from hub_callbacks.server.dashboard.views import facts, numbers, receipt, run_view
 from hub_callbacks.server.files import file_path
 from hub_callbacks.server.permissions import may_change
 from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
@@ -24,7 +24,7 @@ def stop_path(model_id: str) -> str:
 
 
 def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url: str) -> dict[str, Any]:
-    """Values of ``run_top.html``, ``run_numbers.html`` and ``run_checkpoints.html``: what changes while it trains.
+    """Values of ``run_top.html``, ``run_numbers.html`` and the like: what changes while it trains.
 
     Args:
         hub: The hub.
@@ -33,6 +33,7 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         received: Number of rows that the hub has.
         root_url: The hub's address, without a slash at its end.
     """
+    checkpoints = hub.store.checkpoints(model.id)
     is_ours = may_change(caller, hub.store.place_of("models", model.id, caller.user_id))
     return {
         "run": run_view(model, hub.judge(model), now=hub.clock()),
@@ -40,9 +41,10 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         "stop_reason": model.stop_reason,
         "stop_url": stop_path(model.id) if model.state in _STOPPABLE and is_ours else "",
         "projects": hub.store.projects(caller) if is_ours else [],
-        "received": received,
+        "receipt": receipt(model, received, checkpoints),
+        "changes": hub.store.state_changes(model.id),
         "numbers": numbers(model),
-        "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in hub.store.checkpoints(model.id)],
+        "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in checkpoints],
         "page_url": root_url + wire.page(model.id),
     }
 

@@ -21,6 +21,8 @@ from hub_callbacks.server.routes.access import check_changeable, find_deleted, f
 from hub_callbacks.server.stopping import ask_to_stop
 from hub_callbacks.server.store.rows import Caller
 
+_LIVE_PARTS = ("top", "numbers", "checkpoints", "states")
+
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
@@ -55,7 +57,7 @@ def run_live(
         return JSONResponse({"message": "The run is gone."}, status_code=404)
     rows, received = hub.store.metrics_since(model_id, since)
     values = live_part(hub, model, caller, received=received, root_url=root_url(request))
-    html = {part: render.text(f"run_{part}.html", **values) for part in ("top", "numbers", "checkpoints")}
+    html = {part: render.text(f"run_{part}.html", **values) for part in _LIVE_PARTS}
     if since == 0:
         html["charts"] = render.text("run_charts.html", **values, **charts_part(model, rows))
     state = values["run"].state

@@ -9,7 +9,7 @@ from pathlib import PureWindowsPath
 from hub_callbacks import wire
 from hub_callbacks.server.dashboard.charts import is_curve
 from hub_callbacks.server.standing import Standing
-from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.rows import Checkpoint, Model
 from hub_callbacks.server.store.runs import SCORES
 
 _SCORES = tuple(zip(SCORES, ("mAP50-95", "mask mAP50-95", "pose mAP50-95", "top-1 accuracy"), strict=True))
@@ -99,6 +99,22 @@ def numbers(model: Model) -> list[Number]:
         for name in names
         if is_curve(name)
     ]
+
+
+def receipt(model: Model, received: int, checkpoints: Sequence[Checkpoint]) -> str:
+    """What the hub has of the run, as the trainer prints it at its end: ``300/300 epochs, best.pt acknowledged``.
+
+    Args:
+        model: The run.
+        received: Number of its rows.
+        checkpoints: Its checkpoints, newest first.
+    """
+    done = _epochs_done(model)
+    words = f"{min(received, done)}/{done} {'epoch' if done == 1 else 'epochs'}"
+    final = next((one for one in checkpoints if one.is_final), None)
+    if final or not checkpoints:
+        return f"{words}, {final.filename} acknowledged" if final else words
+    return f"{words}, {checkpoints[0].filename} of epoch {checkpoints[0].epoch + 1} acknowledged"
 
 
 def facts(model: Model, first: Mapping[str, float]) -> Sequence[tuple[str, object]]:

@@ -15,7 +15,7 @@ from hub_callbacks.server.store.errors import NotFoundError, UploadGoneError
 from hub_callbacks.server.store.models import blobs_of
 from hub_callbacks.server.store.pointers import point
 from hub_callbacks.server.store.rows import Checkpoint, NewCheckpoint
-from hub_callbacks.server.store.schema import artifacts, checkpoints, metrics, models, uploads
+from hub_callbacks.server.store.schema import artifacts, checkpoints, metrics, models, run_states, uploads
 
 _JOINED = select(
     *(column for column in checkpoints.c if column.name not in {"seq", "model_seq"}), models.c.id.label("model_id")
@@ -112,7 +112,7 @@ class CheckpointStore:
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
             blobs = blobs_of(connection, seq)
-            for table in (checkpoints, uploads, artifacts, metrics):
+            for table in (checkpoints, uploads, artifacts, metrics, run_states):
                 connection.execute(delete(table).where(table.c.model_seq == seq))
             connection.execute(update(models).where(models.c.seq == seq).values(**_NEW))
         return blobs

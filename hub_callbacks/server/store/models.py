@@ -16,6 +16,7 @@ from hub_callbacks.server.store import attempts, documents, states, values
 from hub_callbacks.server.store.access import live_project, visible
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import IdTakenError, NotFoundError, SupersededError
+from hub_callbacks.server.store.history import note_state
 from hub_callbacks.server.store.paging import after, next_cursor
 from hub_callbacks.server.store.rows import Caller, Contact, Model, Page
 from hub_callbacks.server.store.schema import artifacts, checkpoints, models, uploads
@@ -63,6 +64,7 @@ class ModelStore:
             if row is None:
                 creation = self._creation(model_id, body, owner=owner)
                 connection.execute(insert(models), creation | _project(connection, body))
+                note_state(connection, _live(connection, model_id).seq, creation)
             elif row.owner != owner or row.deleted_at is not None:
                 raise IdTakenError(model_id)
             else:
@@ -267,6 +269,7 @@ def _live(connection: Connection, model_id: str) -> Any:
 
 def _set(connection: Connection, seq: int, changes: Mapping[str, Any]) -> None:
     connection.execute(update(models).where(models.c.seq == seq).values(**changes))
+    note_state(connection, seq, changes)
 
 
 def _model(row: Any) -> Model:

@@ -81,6 +81,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """A state that a run was in, why, and since when, as whoever reported it says (Unix time)."""
+
+    state: RunState
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsRow:
     """One epoch's values; may hold NaN and infinities."""
 

@@ -232,3 +232,13 @@ artifacts = Table(
     Column("created_at", Double, nullable=False),
     UniqueConstraint("model_seq", "name", name="uq_artifacts_name"),
 )
+
+run_states = Table(
+    "run_states",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("model_seq", ForeignKey(models.c.seq, ondelete="CASCADE"), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    _text("reason"),
+    Column("at", Double, nullable=False),
+)

@@ -14,6 +14,7 @@ from hub_callbacks.server.store.artifacts import ArtifactStore
 from hub_callbacks.server.store.audit import AuditStore
 from hub_callbacks.server.store.checkpoints import CheckpointStore
 from hub_callbacks.server.store.database import open_database, sqlite_url
+from hub_callbacks.server.store.history import HistoryStore
 from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
@@ -29,6 +30,7 @@ from hub_callbacks.server.store.users import UserStore
 class Store(
     ModelStore,
     RunStore,
+    HistoryStore,
     MetricStore,
     CheckpointStore,
     ArtifactStore,
