@@ -10,9 +10,11 @@ from hub_callbacks import __version__
 from hub_callbacks.errors import HubCallbacksError
 
 _COMMANDS = {
+    "audit": "people",
     "db": "db",
     "demo": "demo",
     "doctor": "doctor",
+    "keys": "people",
     "open": "hub",
     "runs": "hub_runs",
     "serve": "hub",
@@ -20,6 +22,7 @@ _COMMANDS = {
     "status": "runs",
     "sync": "runs",
     "train": "train",
+    "users": "people",
 }
 
 

@@ -1,0 +1,80 @@
+"""``hub-callbacks users``, ``keys`` and ``audit`` against a running hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hub_callbacks import wire
+from hub_callbacks.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import HubServer
+
+
+@pytest.fixture
+def command(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command that points to the hub, with an admin's key unless another is given."""
+
+    def run(*words: str, key: str = hub.key, typed: str = "") -> Result:
+        monkeypatch.setenv("HUB_CALLBACKS_API_URL", hub.url)
+        monkeypatch.setenv("HUB_CALLBACKS_API_KEY", key)
+        return CliRunner().invoke(main, words, input=typed)
+
+    return run
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_users_are_made_listed_changed_and_deleted(hub: HubServer, command: Callable[..., Result]) -> None:
+    email = f"{wire.new_id()}@example.org".lower()
+    made = told(command("users", "create", "Ada", "--email", email, "--role", "viewer", "--json"))
+    assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 200
+    assert email in command("users", "list").stdout
+    assert command("users", "change", email, "--role", "trainer").exit_code == 0
+    (listed,) = (one for one in told(command("users", "list", "--json")) if one["id"] == made["id"])
+    assert (listed["name"], listed["role"]) == ("Ada", "trainer")
+    assert command("users", "delete", made["id"]).exit_code == 0
+    assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 401
+
+
+def test_password_is_asked_for(hub: HubServer, command: Callable[..., Result]) -> None:
+    email, password = f"{wire.new_id()}@example.org", "correct horse battery"
+    made = command("users", "create", "Ada", "--email", email, "--password", typed=f"{password}\n{password}\n")
+    assert made.exit_code == 0, made.output
+    assert hub.send("POST", wire.SIGN_IN_EMAIL, json={"email": email, "password": password}).ok
+
+
+def test_keys_are_made_listed_and_revoked(hub: HubServer, command: Callable[..., Result]) -> None:
+    user = told(command("users", "create", "Ada", "--json"))
+    made = told(
+        command("keys", "create", "--name", "ci", "--role", "viewer", "--days", "2", "--user", user["id"], "--json")
+    )
+    assert replace(hub, key=made["key"]).send("POST", wire.MODELS, json={}).status_code == 403
+    listed = command("keys", "list", key=user["key"]).stdout
+    assert (made["id"] in listed, "viewer" in listed, made["key"] in listed) == (True, True, False)
+    assert made["id"] in command("keys", "list", "--all").stdout
+    assert command("keys", "revoke", made["id"], key=user["key"]).exit_code == 0
+    assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 401
+    assert "revoked" in command("keys", "list", key=user["key"]).stdout
+
+
+def test_audit_log_is_shown_to_admins_only(command: Callable[..., Result]) -> None:
+    user = told(command("users", "create", "Ada", "--role", "trainer", "--json"))
+    assert told(command("audit", "--limit", "1", "--json"))[0]["action"] == "key-create"
+    assert f"users/{user['id']}" in command("audit").stdout
+    refused = command("audit", key=user["key"])
+    assert (refused.exit_code, "role" in refused.output) == (1, True)
+
+
+def test_change_of_nothing_is_refused(command: Callable[..., Result]) -> None:
+    assert command("users", "change", "x").exit_code == 2
