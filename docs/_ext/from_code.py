@@ -66,16 +66,19 @@ def endpoints_page() -> Iterator[str]:
     """MyST lines: a table of the hub's endpoints."""
     from fastapi import FastAPI
 
+    from hub_callbacks.server.admission import ADMISSION, MEANINGS
     from hub_callbacks.server.routes import api_router
 
     app = FastAPI()
     app.include_router(api_router())
-    yield from ("| Request | What it does |", "| --- | --- |")
+    admission = {route.replace(":path}", "}"): who for route, who in ADMISSION.items()}
+    yield from ("| Request | What it does | Who may call it |", "| --- | --- | --- |")
     for path, item in app.openapi()["paths"].items():
         for method in _METHODS:
             if method in item:
                 summary = item[method].get("description", "").partition("\n\n")[0].replace("\n", " ")
-                yield f"| `{method.upper()} {path}` | {summary} |"
+                request = f"{method.upper()} {path}"
+                yield f"| `{request}` | {summary} | {MEANINGS[admission[request]]} |"
 
 
 def _option(parameter: click.Parameter, context: click.Context) -> Iterator[str]:
