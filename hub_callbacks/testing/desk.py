@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from hub_callbacks import __version__, wire
+from hub_callbacks.testing.answer import Answer, refusal, success
 from hub_callbacks.testing.received import Endpoint, ReceivedRun
-
-Answer: TypeAlias = "tuple[int, bytes]"
 
 _ID = "([^/?]+)"
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
@@ -18,6 +17,9 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", wire.model(_ID), "metrics"),
     ("PATCH", wire.model(_ID), "summary"),
     ("POST", wire.upload(_ID), "checkpoint"),
+    ("POST", wire.uploads(_ID), "checkpoint"),
+    ("HEAD", f"{wire.uploads(_ID)}/[^/?]+", "checkpoint"),
+    ("PATCH", f"{wire.uploads(_ID)}/[^/?]+", "checkpoint"),
     ("POST", wire.artifacts(_ID), "artifact"),
     ("POST", wire.heartbeat(_ID), "heartbeat"),
     ("POST", wire.state(_ID), "state"),
@@ -31,16 +33,6 @@ def route(method: str, path: str) -> tuple[Endpoint, str]:
         if found and method == known_method:
             return endpoint, "".join(found.groups())
     return "info", ""
-
-
-def success(data: Any) -> Answer:
-    """A reply of 200."""
-    return 200, json.dumps(wire.Envelope(success=True, message="", data=data)).encode()
-
-
-def refusal(status: int, message: str) -> Answer:
-    """A reply that says no, as a hub says it."""
-    return status, json.dumps(wire.Envelope(success=False, message=message, data=None)).encode()
 
 
 class Desk:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from hub_callbacks.testing.desk import Answer
+from hub_callbacks import wire
+from hub_callbacks.testing.answer import Answer
 from hub_callbacks.testing.form import FileForm
 
 JSON, HTML = "application/json", "text/html"
@@ -31,7 +32,7 @@ class HttpExchange(BaseHTTPRequestHandler):
         self._left = int(self.headers.get("content-length", 0))
         self.server.exchange(self)
 
-    do_GET = do_POST = do_PATCH = handle_one  # noqa: N815 - http.server's names
+    do_GET = do_HEAD = do_POST = do_PATCH = handle_one  # noqa: N815 - http.server's names
 
     def pieces(self, size_bytes: int | None = None) -> Iterator[bytes]:
         """The body's next bytes, in blocks; all that are left when no size is given."""
@@ -68,6 +69,15 @@ class HttpExchange(BaseHTTPRequestHandler):
         for _ in self.pieces(int(self._left * share)):
             pass
 
+    def serve_in_part(self, share: float) -> None:
+        """Do with that share of the body what can be done without the rest: an upload by tus goes on behind it."""
+        left = int(self._left * share)
+        if self.command == "PATCH" and self.headers.get("content-type") == wire.TUS_CONTENT_TYPE:
+            self._left = left
+            self.serve()
+        else:
+            self.drain(share)
+
     def serve(self) -> Answer:
         """Do what is asked; the reply that is due."""
         return self.server.serve(self)
@@ -80,14 +90,25 @@ class HttpExchange(BaseHTTPRequestHandler):
         self.end_headers()
 
     def write(self, data: bytes) -> None:
-        """Send bytes of the reply's body."""
+        """Send bytes of the reply."""
         self.wfile.write(data)
+
+    def say(self, answer: Answer) -> None:
+        """Send the status and headers of an answer."""
+        self.head(answer.status, len(answer.body), {"content-type": JSON, **answer.headers})
+
+    def raw_head(self, answer: Answer) -> bytes:
+        """The status and headers of an answer, as they go over the line."""
+        headers = {"content-length": str(len(answer.body)), "content-type": JSON, **answer.headers}
+        lines = [f"HTTP/1.1 {answer.status} As asked", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode()
 
     def answer(self) -> None:
         """Do what is asked, and say so."""
-        status, body = self.serve()
-        self.head(status, len(body), {"content-type": JSON})
-        self.write(body)
+        answer = self.serve()
+        self.say(answer)
+        if self.command != "HEAD":
+            self.write(answer.body)
 
     def end(self) -> None:
         """Close the connection when this exchange is over."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from hub_callbacks.testing.exchange import JSON, HttpExchange
+from hub_callbacks.testing.exchange import HttpExchange
 
 PORTAL = b"<!doctype html><title>Sign in</title><h1>Welcome to the airport's Wi-Fi</h1>"
 
@@ -31,7 +31,8 @@ def reply(exchange: HttpExchange, _: threading.Event, *, status: int, body: byte
     """Take the body, do nothing with it, and answer."""
     exchange.drain()
     exchange.head(status, len(body), headers)
-    exchange.write(body)
+    if exchange.command != "HEAD":
+        exchange.write(body)
 
 
 def replying(name: str, status: int, body: bytes, headers: Mapping[str, str]) -> Fault:
@@ -41,7 +42,7 @@ def replying(name: str, status: int, body: bytes, headers: Mapping[str, str]) ->
 
 def reset(exchange: HttpExchange, _: threading.Event, *, share: float) -> None:
     """Break off when that share of the body is read."""
-    exchange.drain(share)
+    exchange.serve_in_part(share)
     exchange.reset()
 
 
@@ -53,18 +54,30 @@ def hang(exchange: HttpExchange, over: threading.Event) -> None:
 
 def trickle(exchange: HttpExchange, over: threading.Event, *, interval_s: float) -> None:
     """Do what is asked, and say so a byte at a time; when it is over, break off."""
-    status, body = exchange.serve()
-    exchange.head(status, len(body), {"content-type": JSON})
-    for byte in body:
+    for byte in _last_part(exchange):
         exchange.write(bytes([byte]))
         if over.wait(interval_s):
             exchange.reset()
             return
 
 
+def answer_after(exchange: HttpExchange, _: threading.Event, *, change: Callable[[], None]) -> None:
+    """Change something, then do what is asked."""
+    change()
+    exchange.answer()
+
+
 def truncate(exchange: HttpExchange, _: threading.Event) -> None:
     """Do what is asked, and break off in the middle of saying so."""
-    status, body = exchange.serve()
-    exchange.head(status, len(body), {"content-type": JSON})
-    exchange.write(body[: len(body) // 2])
+    said = _last_part(exchange)
+    exchange.write(said[: len(said) // 2])
     exchange.end()
+
+
+def _last_part(exchange: HttpExchange) -> bytes:
+    """Do what is asked; what is still to be sent of the reply: its body, or its head where it has none."""
+    answer = exchange.serve()
+    if exchange.command == "HEAD" or not answer.body:
+        return exchange.raw_head(answer)
+    exchange.say(answer)
+    return answer.body

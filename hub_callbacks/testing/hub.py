@@ -11,21 +11,23 @@ from typing import Any, TypeVar
 
 from hub_callbacks import wire
 from hub_callbacks.testing import faults
-from hub_callbacks.testing.desk import Answer, Desk, refusal, route
+from hub_callbacks.testing.answer import Answer, refusal
+from hub_callbacks.testing.desk import Desk, route
 from hub_callbacks.testing.exchange import HTML, JSON, HttpExchange, HttpServer
 from hub_callbacks.testing.faults import Fault
-from hub_callbacks.testing.received import Endpoint, ReceivedRequest, ReceivedRun
+from hub_callbacks.testing.received import Endpoint, ReceivedCheckpoint, ReceivedRequest, ReceivedRun
+from hub_callbacks.testing.tus import Uploads, is_upload
 
 T = TypeVar("T")
 
-FEATURES = tuple(feature for feature in wire.FEATURES if feature not in {"runs", "tus"})
+FEATURES = tuple(feature for feature in wire.FEATURES if feature != "runs")
 
 
 class FaultHub:
     """A hub on loopback that keeps what it gets in memory, and has one switch for each misbehaviour.
 
-    It speaks enough HUB v1 for a courier: creation, rows, summary, checkpoint and artifact (multipart), heartbeat and
-    state, and what ``GET /v1/hub`` is asked for. Any API key will do. Use it as a context manager::
+    It speaks enough HUB v1 for a courier: creation, rows, summary, checkpoint (tus and multipart), artifact, heartbeat
+    and state, and what ``GET /v1/hub`` is asked for. Any API key will do. Use it as a context manager::
 
         with FaultHub() as hub:
             hub.answer(503, retry_after_s=0, on="metrics")
@@ -45,11 +47,13 @@ class FaultHub:
         """Start it, on a free port.
 
         Args:
-            features: What ``GET /v1/hub`` lists; without ``proposed-ids`` the hub gives every run an id of its own.
+            features: What ``GET /v1/hub`` lists; without ``proposed-ids`` the hub gives every run an id of its own,
+                without ``tus`` a courier sends checkpoints as forms.
             heartbeat_s: The interval that the replies to heartbeats ask for; None for none.
         """
         self.requests: list[ReceivedRequest] = []
         self._desk = Desk(features=tuple(features), heartbeat_s=heartbeat_s)
+        self._uploads = Uploads(self._publish)
         self._faults: dict[Endpoint, Fault] = {}
         self._changed = threading.Condition()
         self._closed_port: socket.socket | None = None
@@ -85,28 +89,35 @@ class FaultHub:
             retry_after_s: Seconds for ``Retry-After``; no such header when None.
             on: The endpoint.
         """
-        headers = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
-        _, body = refusal(status, f"FaultHub was told to answer {status}.")
-        self._set(on, faults.replying(f"answer {status}", status, body, {"content-type": JSON, **headers}))
+        own = {"content-type": JSON, wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
+        headers = own if retry_after_s is None else {**own, "retry-after": f"{retry_after_s:g}"}
+        body = refusal(status, f"FaultHub was told to answer {status}.").body
+        self._set(on, faults.replying(f"answer {status}", status, body, headers))
 
     def redirect(self, location: str = "https://hub.example/", *, on: Endpoint = "all") -> None:
         """Answer 307, and that the hub has moved to ``location``."""
         self._set(on, faults.replying("redirect", 307, b"", {"location": location}))
 
-    def capture(self, *, on: Endpoint = "all") -> None:
-        """Answer 200 with a page of HTML, as the captive portal of a hotel does."""
-        self._set(on, faults.replying("capture", 200, faults.PORTAL, {"content-type": HTML}))
+    def capture(self, *, status: int = 200, on: Endpoint = "all") -> None:
+        """Answer with a page of HTML, as the captive portal of a hotel does, or a gateway.
+
+        Args:
+            status: Such as 404, a gateway's that knows no hub.
+            on: The endpoint.
+        """
+        name = "capture" if status == 200 else f"capture {status}"
+        self._set(on, faults.replying(name, status, faults.PORTAL, {"content-type": HTML}))
 
     def garble(self, *, on: Endpoint = "all") -> None:
         """Answer 200 with JSON that is not the hub's."""
         self._set(on, faults.replying("garble", 200, b'{"status": "ok"}', {"content-type": JSON}))
 
     def truncate(self, *, on: Endpoint = "all") -> None:
-        """Do what is asked, and break off in the middle of the reply's body."""
+        """Do what is asked, and break off in the middle of the reply's body; of its head where it has no body."""
         self._set(on, Fault("truncate", faults.truncate))
 
     def trickle(self, *, interval_s: float = 1.0, on: Endpoint = "all") -> None:
-        """Do what is asked, and send the reply's body a byte at a time.
+        """Do what is asked, and send the reply's body a byte at a time; its head where it has no body.
 
         Args:
             interval_s: Seconds between two bytes.
@@ -126,8 +137,18 @@ class FaultHub:
         self._set(on, Fault("reset before the body", partial(faults.reset, share=0.0)))
 
     def reset_within_body(self, *, on: Endpoint = "all") -> None:
-        """Reset the connection when half of the body is read."""
+        """Reset the connection when half of the body is read; an upload by tus goes on behind that half."""
         self._set(on, Fault("reset within the body", partial(faults.reset, share=0.5)))
+
+    def rewind(self) -> None:
+        """Forget, before each request for a checkpoint, what has come of it by tus: the client's offset is wrong."""
+        change = partial(faults.answer_after, change=self._uploads.rewind)
+        self._set("checkpoint", Fault("rewind", change))
+
+    def expire(self) -> None:
+        """Forget, before each request for a checkpoint, the upload by tus itself."""
+        change = partial(faults.answer_after, change=self._uploads.expire)
+        self._set("checkpoint", Fault("expire", change))
 
     def refuse(self) -> None:
         """Refuse every connection, as if the hub were down; those that are open break off.
@@ -202,6 +223,8 @@ class FaultHub:
 
     def _serve(self, exchange: HttpExchange) -> Answer:
         endpoint, run_id = route(exchange.command, exchange.path)
+        if is_upload(exchange.path) and run_id in self.runs:
+            return self._serve_upload(exchange, run_id)
         try:
             body = _body(endpoint, exchange)
         except ValueError as error:
@@ -210,6 +233,19 @@ class FaultHub:
             answer = self._desk.take(endpoint, run_id, body)
             self._changed.notify_all()
         return answer
+
+    def _serve_upload(self, exchange: HttpExchange, run_id: str) -> Answer:
+        try:
+            return self._uploads.take(exchange.command, exchange.path, run_id, exchange.headers, exchange.pieces())
+        except ValueError as error:
+            return refusal(422, str(error))
+        finally:
+            exchange.drain()  # what was refused before it was read
+
+    def _publish(self, run_id: str, checkpoint: ReceivedCheckpoint) -> None:
+        with self._changed:
+            self.runs[run_id].checkpoints.append(checkpoint)
+            self._changed.notify_all()
 
 
 def _body(endpoint: Endpoint, exchange: HttpExchange) -> Any:

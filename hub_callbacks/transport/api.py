@@ -168,14 +168,16 @@ class HubApi:
         return reply if isinstance(reply, dict) else None
 
     def _create_upload(self, model_id: str, upload: Upload) -> tuple[str, int]:
-        url = tus.create(
+        url, offset = tus.create(
             self._session,
             self.api_url + wire.uploads(model_id),
             size_bytes=upload.path.stat().st_size,
             metadata={"filename": upload.checkpoint.filename, **upload.fields()},
         )
         upload.on_created(url)
-        return url, tus.offset_bytes(self._session, url) or 0
+        if offset is None:
+            offset = tus.offset_bytes(self._session, url)
+        return url, offset or 0
 
     def _request(self, method: str, path: str, **kwargs: Any) -> Any:
         return request(self._session, method, self.api_url + path, **kwargs)

@@ -33,7 +33,11 @@ def new_session() -> requests.Session:
 
 
 class _Reader(io.RawIOBase):
-    """Reads a socket as long as its time-out says in all, and no more than `MOST_REPLY_BYTES`."""
+    """Reads a socket as long as its time-out says in all, and no more than `MOST_REPLY_BYTES`.
+
+    Attributes:
+        is_over: Whether the other side has sent all that it will.
+    """
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
         self._raw = raw
@@ -41,6 +45,7 @@ class _Reader(io.RawIOBase):
         self._limit_s = connection.gettimeout()
         self._began_at = time.monotonic()
         self._read_bytes = 0
+        self.is_over = False
 
     def readable(self) -> bool:
         return True
@@ -53,6 +58,7 @@ class _Reader(io.RawIOBase):
             self._connection.settimeout(left_s)
         count = self._raw.readinto(buffer)
         self._read_bytes += count or 0
+        self.is_over = count == 0
         if self._read_bytes > MOST_REPLY_BYTES:
             raise OSError(f"the reply is longer than {MOST_REPLY_BYTES} bytes")
         return count
@@ -65,7 +71,14 @@ class _Reader(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
+        self._reader = _Reader(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        """Read the head, which must be whole: http.client takes half an ``Upload-Offset`` for a smaller one."""
+        super().begin()
+        if self._reader.is_over:
+            raise http.client.HTTPException("the head of the reply is cut off")
 
 
 class _Timed:

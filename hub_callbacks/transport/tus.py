@@ -21,8 +21,10 @@ _GONE = {requests.codes.not_found, requests.codes.gone}
 _OUT_OF_STEP = {*_GONE, requests.codes.conflict, requests.codes.locked, wire.TUS_CHECKSUM_MISMATCH}
 
 
-def create(session: requests.Session, url: str, *, size_bytes: int, metadata: Mapping[str, object]) -> str:
-    """Announce a file; the URL that takes its bytes.
+def create(
+    session: requests.Session, url: str, *, size_bytes: int, metadata: Mapping[str, object]
+) -> tuple[str, int | None]:
+    """Announce a file; the URL that takes its bytes, and how much the hub has of them, if it says so.
 
     Args:
         session: With the key.
@@ -40,7 +42,8 @@ def create(session: requests.Session, url: str, *, size_bytes: int, metadata: Ma
     }
     reply = send(session, "POST", url, headers=headers)
     with expected_of(reply):
-        return urljoin(url, reply.headers["location"])
+        is_said = wire.UPLOAD_OFFSET_HEADER in reply.headers
+        return urljoin(url, reply.headers["location"]), _offset(reply) if is_said else None
 
 
 def offset_bytes(session: requests.Session, url: str) -> int | None:

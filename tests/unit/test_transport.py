@@ -196,12 +196,12 @@ def test_resumable_upload_is_announced_and_sent_but_for_its_end_in_one_request(
     created: list[str] = []
     seen: list[int] = []
     size_bytes = big.checkpoint.size_bytes
-    script.will_answer(201, location="/v1/models/i/uploads/u")
-    for done in (0, size_bytes - END_BYTES, size_bytes):
+    script.will_answer(201, location="/v1/models/i/uploads/u", **offset(0))
+    for done in (size_bytes - END_BYTES, size_bytes):
         script.will_answer(204, **offset(done))
     api.upload_resumably(ID, replace(big, on_created=created.append, on_progress=seen.append))
     assert created == [f"{script.url}/v1/models/i/uploads/u"]
-    assert [method for method, _, _ in script.heard] == ["POST", "HEAD", "PATCH", "PATCH"]
+    assert [method for method, _, _ in script.heard] == ["POST", "PATCH", "PATCH"]
     assert b"".join(body for _, _, body in script.heard) == big.path.read_bytes()
     assert seen == sorted(seen)
     assert (len(set(seen)) > 50, seen[-1]) == (True, size_bytes)
@@ -226,6 +226,14 @@ def test_portal_in_place_of_the_hub_is_retryable_at_every_step_of_an_upload(
         script.will_answer(200, portal if count != 1 else b"")
         with pytest.raises(RetryableError, match="in between"):
             api.upload_resumably(ID, big)
+
+
+def test_hub_that_does_not_say_where_it_begins_is_asked(api: HubApi, script: Any, big: Upload) -> None:
+    script.will_answer(201, location="/u")
+    script.will_answer(200, **offset(0))
+    script.will_answer(204, **offset(big.checkpoint.size_bytes))
+    api.upload_resumably(ID, big)
+    assert [method for method, _, _ in script.heard] == ["POST", "HEAD", "PATCH"]
 
 
 def test_resumable_upload_continues_where_it_broke_off(api: HubApi, script: Any, big: Upload) -> None:
