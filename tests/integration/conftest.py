@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import socket
 import subprocess
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -133,6 +135,59 @@ class Stuck:
         self._socket.close()
 
 
+class Line:
+    """A line to the first of some hubs that answers; it counts the bytes towards it, and can be cut.
+
+    Attributes:
+        sent_bytes: How much has gone towards the hub.
+        cut_at_bytes: Where it breaks, once; None for never.
+    """
+
+    def __init__(self, *hub_ports: int) -> None:
+        self.sent_bytes = 0
+        self.cut_at_bytes: int | None = None
+        self._hub_ports = hub_ports
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError), self._reach() as hub:
+            threading.Thread(target=self._pump, args=(hub, client, lambda data: True), daemon=True).start()
+            self._pump(client, hub, self._may_pass)
+
+    def _reach(self) -> socket.socket:
+        for port in self._hub_ports:
+            with contextlib.suppress(ConnectionRefusedError):
+                return socket.create_connection(("127.0.0.1", port))
+        raise ConnectionRefusedError
+
+    def _may_pass(self, data: bytes) -> bool:
+        self.sent_bytes += len(data)
+        if self.cut_at_bytes is None or self.sent_bytes <= self.cut_at_bytes:
+            return True
+        self.cut_at_bytes = None
+        return False
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket, may_pass: Callable[[bytes], bool]) -> None:
+        with contextlib.suppress(OSError):
+            while (data := source.recv(65536)) and may_pass(data):
+                target.sendall(data)
+        for side in (source, target):  # to close alone would wait for the other thread
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+
 def new_client(hub: HubServer) -> TusClient:
     model_id = str(hub.ask("POST", wire.MODELS, json={"meta": {"name": "train"}})["id"])
     return TusClient(hub=hub, model_id=model_id, content=checkpoint(bytes(range(256)) * 40))
@@ -151,6 +206,12 @@ def hub(
     yield hub
     hub.process.terminate()
     hub.process.wait(30)
+
+
+@pytest.fixture
+def create_client() -> Callable[[HubServer], TusClient]:
+    """Makes a client with a model of its own."""
+    return new_client
 
 
 @pytest.fixture
@@ -179,3 +240,16 @@ def restart() -> Iterator[Callable[[TusClient], TusClient]]:
             return replace(client, hub=replace(hub, url=url, process=process))
 
         yield start
+
+
+@pytest.fixture
+def create_line() -> Iterator[Callable[..., Line]]:
+    """Makes a line to some hubs."""
+    with ExitStack() as stack:
+
+        def create(*hubs: HubServer) -> Line:
+            line = Line(*(int(hub.url.rpartition(":")[2]) for hub in hubs))
+            stack.callback(line.close)
+            return line
+
+        yield create

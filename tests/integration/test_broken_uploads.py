@@ -6,20 +6,21 @@ import contextlib
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hub_callbacks import wire
 from hub_callbacks.courier.process import pid
 from hub_callbacks.outbox import OutboxFolder
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Line
 
 TIMEOUT_S = 120.0
 SIZE_BYTES = 6 * wire.TUS_CHUNK_BYTES
@@ -32,63 +33,14 @@ StubTrainer(pathlib.Path(sys.argv[1]), epochs=1, callbacks=callbacks, checkpoint
 """
 
 
-class Line:
-    """A line to a hub that counts the bytes towards it, and can be cut.
-
-    Attributes:
-        sent_bytes: How much has gone towards the hub.
-        cut_at_bytes: Where it breaks, once; None for never.
-    """
-
-    def __init__(self, hub_port: int) -> None:
-        self.sent_bytes = 0
-        self.cut_at_bytes: int | None = None
-        self._hub_port = hub_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
-
-    def _connect(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._hub_port)) as hub:
-            threading.Thread(target=self._pump, args=(hub, client, lambda data: True), daemon=True).start()
-            self._pump(client, hub, self._may_pass)
-
-    def _may_pass(self, data: bytes) -> bool:
-        self.sent_bytes += len(data)
-        if self.cut_at_bytes is None or self.sent_bytes <= self.cut_at_bytes:
-            return True
-        self.cut_at_bytes = None
-        return False
-
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket, may_pass: Callable[[bytes], bool]) -> None:
-        with contextlib.suppress(OSError):
-            while (data := source.recv(65536)) and may_pass(data):
-                target.sendall(data)
-        for side in (source, target):  # to close alone would wait for the other thread
-            with contextlib.suppress(OSError):
-                side.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.fixture
 def hub(start_hub: Callable[[Path], Any], tmp_path: Path) -> Any:
     return start_hub(tmp_path / "hub")
 
 
 @pytest.fixture
-def line(hub: Any) -> Iterator[Line]:
-    line = Line(int(hub.url.rpartition(":")[2]))
-    yield line
-    line.close()
+def line(hub: Any, create_line: Callable[..., Line]) -> Line:
+    return create_line(hub)
 
 
 @pytest.fixture
