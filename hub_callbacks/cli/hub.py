@@ -27,9 +27,12 @@ def serve_command(
 ) -> None:
     """Run a hub until Ctrl-C. Its first start prints the admin's key, once."""
     from hub_callbacks.server.limits import Limits
+    from hub_callbacks.server.observing import log_access
     from hub_callbacks.server.serving import serve
 
     settings = Settings.load()
+    if settings.access_log != "off":
+        log_access("json" if settings.access_log == "json" else "text")
     serve(
         host=host,
         port=settings.port if port is None else port,
@@ -37,7 +40,7 @@ def serve_command(
         announce=click.echo,
         database_url=settings.database_url if database_url is None else database_url,
         blobs_url=settings.blobs_url if blobs_url is None else blobs_url,
-        limits=Limits(keep_checkpoints=settings.keep_checkpoints),
+        limits=Limits(keep_checkpoints=settings.keep_checkpoints, stop_s=settings.stop_s),
     )
 
 

@@ -16,6 +16,7 @@ from hub_callbacks.server.failures import add_handlers
 from hub_callbacks.server.guard import Activity, Guard
 from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.limits import DEFAULTS, Limits
+from hub_callbacks.server.observing import Numbers, Observer
 from hub_callbacks.server.reception import delete_expired
 from hub_callbacks.server.routes import api_router
 from hub_callbacks.server.signing import Signer
@@ -68,6 +69,8 @@ def create_app(
     app.include_router(page_router())
     add_handlers(app)
     show_failures(app)
+    app.state.numbers = Numbers()
     app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=limits.stall_s)
+    app.add_middleware(Observer, numbers=app.state.numbers)
     delete_expired(app.state.hub)
     return app

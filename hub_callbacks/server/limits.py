@@ -31,6 +31,7 @@ class Limits:
         sign_ins: Sign-ins that may fail under one name from one address, in a quarter of an hour.
         stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
         keep_checkpoints: Periodic checkpoints that are kept of each run; 0 for all.
+        stop_s: Seconds that a hub that is stopped waits for requests in progress.
     """
 
     body_bytes: int = 16 << 20
@@ -49,6 +50,7 @@ class Limits:
     sign_ins: int = 10
     stall_s: float = STALL_S
     keep_checkpoints: int = 0
+    stop_s: float = 30.0
 
 
 DEFAULTS: Final = Limits()

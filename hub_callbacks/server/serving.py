@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import math
 import os
 import signal
 import socket
@@ -27,7 +28,6 @@ from hub_callbacks.wire import LocalHub
 LOOPBACK = "127.0.0.1"
 _HANDOVER_S = 10.0  # a hub that is stopping, or just starting, is done by then
 _KEEP_ALIVE_S = 75  # above the clients' pauses between two requests
-_GRACE_S = 30  # for uploads that go on when the hub is told to stop
 _BACKLOG = 256
 
 
@@ -146,7 +146,7 @@ def _run(
         "http": PatientProtocol,
         "server_header": False,
         "timeout_keep_alive": _KEEP_ALIVE_S,
-        "timeout_graceful_shutdown": _GRACE_S,
+        "timeout_graceful_shutdown": math.ceil(limits.stop_s),
     }
     app = create_app(folder.store, folder.blobs, hosts=frozenset(hosts), activity=activity, limits=limits)
     server = _Server(uvicorn.Config(app, **config), on_ready=on_ready, activity=activity, idle_s=idle_s)

@@ -8,6 +8,8 @@ SHA256_FIELD = "sha256"  # a text field of the upload form, before the file part
 
 HUB = "/v1/hub"
 HEALTH = "/healthz"
+READY = "/readyz"
+NUMBERS = "/metrics"
 AUTH = "/v1/auth"
 SIGN_IN = "/v1/auth/browser"
 SIGN_IN_AUTO = "/v1/auth/auto"  # HUB's way in for notebooks on Colab

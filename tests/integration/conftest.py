@@ -130,6 +130,13 @@ class Stuck:
             headers[wire.UPLOAD_CHECKSUM_HEADER] = wire.upload_checksum(hashlib.sha256(content).digest())
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._socket.sendall(f"PATCH {location} HTTP/1.1\r\n{lines}\r\n".encode() + content[:-1])
+        self._last = content[-1:]
+
+    def go_on(self) -> bytes:
+        """Send the last byte; the head of the reply."""
+        with self._socket:
+            self._socket.sendall(self._last)
+            return self._socket.recv(65536)
 
     def break_off(self) -> None:
         self._socket.close()

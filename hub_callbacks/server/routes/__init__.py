@@ -17,6 +17,7 @@ from hub_callbacks.server.routes import (
     members,
     metrics,
     models,
+    operators,
     projects,
     runs,
     sign_in,
@@ -28,6 +29,7 @@ from hub_callbacks.server.routes import (
 
 _MODULES = (  # in the order of the reference
     hub,
+    operators,
     sign_in,
     models,
     metrics,

@@ -1,4 +1,4 @@
-"""What the hub is, and whether it is well."""
+"""What the hub is."""
 
 from __future__ import annotations
 
@@ -14,9 +14,3 @@ router = APIRouter(tags=["hub"])
 async def info() -> Reply[Info]:
     """What the hub is and can; nobody needs a key to ask."""
     return Reply(data=Info(name="hub-callbacks", version=__version__, features=list(wire.FEATURES)))
-
-
-@router.get(wire.HEALTH)
-async def health() -> Reply[None]:
-    """That the hub answers."""
-    return Reply(message="ok", data=None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from hub_callbacks.server.store.access import AccessStore
 from hub_callbacks.server.store.artifacts import ArtifactStore
@@ -19,7 +19,7 @@ from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
 from hub_callbacks.server.store.runs import RunStore
-from hub_callbacks.server.store.schema import metadata
+from hub_callbacks.server.store.schema import checkpoints, metadata, models, uploads, users
 from hub_callbacks.server.store.things import ThingStore
 from hub_callbacks.server.store.turns import Turns
 from hub_callbacks.server.store.uploads import UploadStore
@@ -53,6 +53,20 @@ class Store(
                 blob
                 for column in named
                 for blob in connection.execute(select(column).where(column.is_not(None))).scalars()
+            }
+
+    def check(self) -> None:
+        """Nothing, as long as the database answers; else raises SQLAlchemy's error."""
+        with self.database.read() as connection:
+            connection.execute(select(1))
+
+    def counts(self) -> dict[str, int]:
+        """How many rows there are of what people know: runs, checkpoints, uploads that have not ended, users."""
+        kinds = {"runs": models, "checkpoints": checkpoints, "uploads": uploads, "users": users}
+        with self.database.read() as connection:
+            return {
+                kind: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for kind, table in kinds.items()
             }
 
     def close(self) -> None:

@@ -1,0 +1,50 @@
+"""What operators' tools ask: whether the hub lives, whether it can serve, and its numbers."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub_callbacks import wire
+from hub_callbacks.server.auth import Viewer
+from hub_callbacks.server.bodies import FAILURES, Failure, Reply
+from hub_callbacks.server.context import ThisHub
+
+router = APIRouter(tags=["hub"])
+_log = logging.getLogger(__name__)
+
+
+@router.get(wire.HEALTH)
+async def health() -> Reply[None]:
+    """That the hub answers."""
+    return Reply(message="ok", data=None)
+
+
+@router.get(wire.READY, responses={503: {"model": Failure, "description": "Its database or its files do not answer."}})
+def ready(hub: ThisHub) -> Reply[None]:
+    """That the database and the files answer, too: send no request to a hub that says otherwise."""
+    asked = "database"
+    try:
+        hub.store.check()
+        asked = "store of files"
+        hub.blobs.check()
+    except (OSError, SQLAlchemyError) as error:
+        _log.warning("The hub's %s does not answer: %s", asked, error)  # why, is not for all who may ask
+        raise HTTPException(503, f"The hub's {asked} does not answer.") from error
+    return Reply(message="ready", data=None)
+
+
+@router.get(
+    wire.NUMBERS,
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: FAILURES[401]},
+)
+def numbers(request: Request, hub: ThisHub, _: Viewer) -> Response:
+    """What this process and its store count, for Prometheus; each hub of several has its own."""
+    counted = request.app.state.numbers
+    for kind, count in hub.store.counts().items():
+        counted.things.labels(kind).set(count)
+    return Response(counted.text(), media_type=CONTENT_TYPE_LATEST)
