@@ -45,3 +45,38 @@ def test_row_is_held_by_tests_that_are_there(row: list[str]) -> None:
 
 def test_every_name_of_old_has_a_row() -> None:
     assert {name for row in rows() for name in re.findall(r"`(\w+)`", row[0])} >= OF_OLD
+
+
+def said() -> list[str]:
+    """The messages in the how-to page's tables, as they are written there."""
+    text = (SOURCE / "docs/how-to/train-a-model-of-the-hub.md").read_text(encoding="utf-8")
+    return [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+
+
+@cache
+def words_of_the_code() -> str:
+    """Every text in the rooms that speak to a person; where a value stands in a message, there is a gap."""
+    texts = []
+    for path in sorted(file for room in ("callbacks", "session", "transport", "outbox") for file in room_files(room)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                texts.append("".join(map(_text, node.values)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def _text(part: ast.expr) -> str:
+    return part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "\n"
+
+
+def room_files(room: str) -> list[Path]:
+    return list((SOURCE / "hub_callbacks" / room).glob("*.py"))
+
+
+@pytest.mark.parametrize("message", said())
+def test_message_in_the_how_to_page_is_one_that_is_said(message: str) -> None:
+    parts = [part.strip(" .:,") for part in message.removeprefix("HUB: ").split("…")]
+    assert any(parts)
+    for part in filter(None, parts):
+        assert part in re.sub(r"%[sdr]", "\n", words_of_the_code()), part
