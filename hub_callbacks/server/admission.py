@@ -47,6 +47,7 @@ _TABLE: Final[Mapping[Who, str]] = {
         GET /openapi.json
         GET /v1/hub
         GET /healthz
+        GET /readyz
         POST /v1/auth/email
         OPTIONS /v1/models/{model_id}/uploads
         OPTIONS /v1/models/{model_id}/uploads/{upload_id}
@@ -83,6 +84,7 @@ _TABLE: Final[Mapping[Who, str]] = {
         GET /v1/projects
     """,
     "viewer": """
+        GET /metrics
         POST /v1/auth
         POST /v1/auth/browser
         GET /v1/runs
