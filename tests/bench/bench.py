@@ -1,6 +1,9 @@
 """Everything that must be fast or small, ourselves and our peers, measured in one run and shown as one table.
 
 It is measured in turns and more than once, for the machine may be busy; each figure is a median.
+
+python bench.py              the table
+python bench.py --markdown   the table, and into docs/explanation/performance.md, between its two markers
 """
 
 from __future__ import annotations
@@ -9,23 +12,44 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
 
 import log_calls
 import starts
 import uploads
-from figures import Figure, table
+from figures import Figure, replace_between, table
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 
 
 def main() -> int:
     """Measure, and show; 1 when a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="of the log calls; uploads and starts take more of them")
-    figures = list(_measure(parser.parse_args().rounds))
+    parser.add_argument("--markdown", action="store_true", help="write the table into the documentation, too")
+    given = parser.parse_args()
+    load = os.getloadavg()[0]
+    figures = list(_measure(given.rounds))
+    text = f"{table(figures)}\n\n{_verdict(figures)} {_machine(load)}\n"
+    sys.stdout.write(text)
+    if given.markdown:
+        replace_between(PAGE, text)
+    return int(any(figure.is_missed for figure in figures))
+
+
+def _verdict(figures: Sequence[Figure]) -> str:
     missed = [figure.name for figure in figures if figure.is_missed]
-    machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    sys.stdout.write(f"{table(figures)}\n\n{machine}. Missed: {', '.join(missed) or 'nothing'}.\n")
-    return int(bool(missed))
+    return f"Missed: {', '.join(missed) or 'nothing'}."
+
+
+def _machine(load: float) -> str:
+    return (
+        f"Measured on {datetime.now(tz=timezone.utc):%Y-%m-%d} with Python {platform.python_version()} on"
+        f" {platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start."
+    )
 
 
 def _measure(rounds: int) -> Iterator[Figure]:

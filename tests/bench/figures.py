@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+BEGIN: Final = "<!-- measured: begin -->"
+END: Final = "<!-- measured: end -->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,15 @@ def table(figures: Iterable[Figure]) -> str:
     lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines.insert(1, " | ".join("-" * max(width, 1) for width in widths))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def replace_between(page: Path, text: str) -> None:
+    """Put the text in place of what stands between the page's two markers."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{str(page)!r} has no {BEGIN!r} with {END!r} behind it.")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def _unsaid(above: tuple[str, ...], row: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,10 +17,11 @@ DEAD = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubProcess:
-    """A hub that is served, by its address and an admin's key."""
+    """A hub that is served, by its address, an admin's key and its process."""
 
     url: str
     key: str
+    pid: int
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def serving(data_dir: Path) -> Iterator[HubProcess]:
         assert process.stdout is not None
         try:
             url, key = (process.stdout.readline().split()[-1] for _ in range(2))
-            yield HubProcess(url=url, key=key)
+            yield HubProcess(url=url, key=key, pid=process.pid)
         finally:
             process.terminate()
 

@@ -1,7 +1,7 @@
 """A training with one large checkpoint, in a process that looks at its own memory, its courier's and its watch.
 
-It prints one line of JSON: ``trainer_mb`` and ``courier_mb``, the growth of both while a checkpoint was copied and
-delivered; ``end_s``, what the end of the training took.
+It prints one line of JSON: ``trainer_mb``, ``courier_mb`` and ``hub_mb``, their growth while a checkpoint was copied
+and delivered; ``end_s``, what the end of the training took.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--last-bytes", type=int, default=0, help="size of a sparse last.pt, delivered before the end")
+    parser.add_argument("--hub", type=int, default=0, help="the hub's process, whose memory is looked at, too")
     parser.add_argument("--best", type=Path, help="the final model; none when not given")
     parser.add_argument("--no-hub", dest="is_hub_alive", action="store_false", help="expect no delivery")
     given = parser.parse_args()
@@ -39,7 +40,7 @@ def main() -> None:
     trainer.run_callbacks("on_fit_epoch_end")
     if given.is_hub_alive:
         _wait(lambda run: run.pending == 0)  # until then, the courier is still starting
-    said = _deliver(trainer, given.last_bytes) if given.last_bytes else {}
+    said = _deliver(trainer, given.last_bytes, hub=given.hub) if given.last_bytes else {}
     if given.best:
         trainer.best.hardlink_to(given.best)
     began = time.perf_counter()
@@ -47,18 +48,18 @@ def main() -> None:
     sys.stdout.write(json.dumps({**said, "end_s": time.perf_counter() - began}) + "\n")
 
 
-def _deliver(trainer: StubTrainer, size_bytes: int) -> dict[str, float]:
+def _deliver(trainer: StubTrainer, size_bytes: int, *, hub: int) -> dict[str, float]:
     """Save a checkpoint, wait until the hub has it, and see what that took."""
     with trainer.last.open("wb") as file:
         file.write(_ZIP)
         file.truncate(size_bytes)
     courier = pid(OutboxFolder.under(Settings.load().data_dir))
     assert courier is not None
-    before = {"trainer_mb": _from_here(os.getpid()), "courier_mb": _from_here(courier)}
+    processes = {"trainer_mb": os.getpid(), "courier_mb": courier, "hub_mb": hub}
+    before = {name: _from_here(process) for name, process in processes.items()}
     trainer.run_callbacks("on_model_save")
     _wait(lambda run: run.checkpoints_acknowledged == 1)
-    after = {"trainer_mb": _memory_mb(os.getpid(), "VmHWM"), "courier_mb": _memory_mb(courier, "VmHWM")}
-    return {name: after[name] - before[name] for name in after}
+    return {name: _memory_mb(process, "VmHWM") - before[name] for name, process in processes.items()}
 
 
 def _wait(condition: Callable[[RunStatus], bool]) -> None:

@@ -34,9 +34,11 @@ def measure(*, rounds: int) -> Iterator[Figure]:
 
 def _memory(hub: HubProcess, folder: Path) -> Iterator[Figure]:
     for size, size_bytes in SIZES.items():
-        said = train(folder / size, "--last-bytes", str(size_bytes), url=hub.url, key=hub.key)
+        arguments = ("--last-bytes", str(size_bytes), "--hub", str(hub.pid))
+        said = train(folder / size, *arguments, url=hub.url, key=hub.key)
         for who in ("trainer", "courier"):
             yield Figure(name=f"growth of the {who}, {size}", value=said[f"{who}_mb"], unit="MB", limit=GROWTH_MB)
+        yield Figure(name=f"growth of the hub, {size}", value=said["hub_mb"], unit="MB")
 
 
 def _throughput(hub: HubProcess, folder: Path, *, rounds: int) -> Iterator[Figure]:
@@ -87,7 +89,7 @@ def _upload_times(hub: HubProcess, file: Path, *, rounds: int) -> tuple[list[flo
 
 
 def _ours(api: HubApi, model_id: str, file: Path, *, epoch: int) -> float:
-    """As the courier sends it: hashed, in chunks that can be continued, each verified."""
+    """As the courier sends it: hashed, so that it can be continued, verified before it is published."""
     size_bytes = file.stat().st_size
     record = Checkpoint(epoch=epoch, filename="last.pt", size_bytes=size_bytes, recorded_at=time.time())
     upload = Upload(checkpoint=record, path=file, on_created=lambda _: None, on_progress=lambda _: None)
