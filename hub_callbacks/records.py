@@ -164,14 +164,7 @@ _KINDS: dict[str, type[Record]] = {
 
 def to_json(record: Record) -> str:
     """The record as one JSON text; NaN and infinities are spelled as Python's ``json`` spells them."""
-    if isinstance(record, Metrics):  # the hot one: asdict would copy every value
-        return metrics_json(record.epoch, json.dumps(record.values), record.recorded_at)
     return json.dumps(asdict(record))
-
-
-def metrics_json(epoch: int, row: str, recorded_at: float) -> str:
-    """`Metrics` as one JSON text, for values that are one already."""
-    return f'{{"epoch": {epoch}, "values": {row}, "recorded_at": {recorded_at!r}}}'
 
 
 def from_json(kind: str, text: str) -> Record:

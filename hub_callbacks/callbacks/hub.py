@@ -68,8 +68,6 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def guarded(trainer: TrainerView, *args: Any, **kwargs: Any) -> None:
-        if os.environ.get("RANK", "-1") not in {"-1", "0"}:
-            return
         try:
             function(trainer, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - guard: a training never fails because of us
@@ -81,7 +79,9 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
 @hookimpl
 @_guarded
 def on_pretrain_routine_end(trainer: TrainerView) -> None:
-    """Begin the run, and let the rate limits count."""
+    """Begin the run, and let the rate limits count; other ranks than 0 have none."""
+    if os.environ.get("RANK", "-1") not in {"-1", "0"}:
+        return
     settings = Settings.load(ultralytics=ultralytics_settings())
     if not settings.hub or trainer in _runs:
         return

@@ -85,8 +85,12 @@ def is_best(trainer: TrainerView) -> bool:
 
 def plain(values: Mapping[str, Any]) -> dict[str, float]:
     """The values that are one number each (Python's, NumPy's, torch's) as floats; the others are left out."""
-    numbers = ((name, value if type(value) is float else _number(value)) for name, value in values.items())
-    return {str(name): number for name, number in numbers if number is not None}
+    numbers: dict[str, float] = {}
+    for name, value in values.items():  # a loop: a generator would cost half as much again
+        number = value if type(value) is float else _number(value)
+        if number is not None:
+            numbers[str(name)] = number
+    return numbers
 
 
 def _number(value: Any) -> float | None:

@@ -122,7 +122,7 @@ def _courier(settings: Settings) -> Finding:
 
 def _queue(settings: Settings) -> Iterator[Finding]:
     folder = OutboxFolder.under(settings.data_dir)
-    if not folder.database.exists():
+    if not folder.has_records:
         yield Finding("queue", "Nothing has been recorded yet.")
         return
     outbox = Outbox(folder)

@@ -62,7 +62,7 @@ def sync_command(wait_s: float, source: Path | None) -> None:
     """Deliver now what is queued, also what was refused before; exit 0 when nothing is left."""
     settings = Settings.load()
     folders = OutboxFolder.all_under(source) if source else [OutboxFolder.under(settings.data_dir)]
-    outboxes = [Outbox(folder) for folder in folders if folder.database.exists()]
+    outboxes = [Outbox(folder) for folder in folders if folder.has_records]
     if not outboxes:
         click.echo(f"Nothing is recorded in {source or settings.data_dir}.")
         return
@@ -95,7 +95,7 @@ def describe(settings: Settings) -> dict[str, Any]:
     folder = OutboxFolder.under(settings.data_dir)
     web_root, is_reachable = look_at_hub(settings)
     pid = process.pid(folder)
-    outbox = Outbox(folder) if folder.database.exists() else None
+    outbox = Outbox(folder) if folder.has_records else None
     runs = outbox.runs.list() if outbox else []
     return {
         "runs": [_run(run, web_root) for run in runs],

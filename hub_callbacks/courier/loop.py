@@ -104,6 +104,7 @@ def is_needed(outbox: Outbox) -> bool:
 
 def _checkpoint(outbox: Outbox) -> bool:
     outbox.checkpoint()
+    outbox.remove_journals()
     return True
 
 
@@ -125,6 +126,8 @@ class Lane:
                 self._leased, due_at=now + AFTER_ERROR_S, reason="An error: see the courier's log."
             )
             self._leased = []
+        if not self._files:
+            self._outbox.take_in()
         items = self._outbox.queue.lease(files=self._files, limit=self._limit, now=now, lease_s=LEASE_S)
         self._leased = [item.id for item in items]
         self._delivery.deliver(items)

@@ -80,6 +80,7 @@ class Watch:
         lock = self._outbox.folder.run_lock(run.id)
         lock.parent.mkdir(exist_ok=True)
         with suppress(Timeout), FileLock(lock, timeout=0):
+            self._outbox.take_in()  # what it recorded last comes before its end
             if self._outbox.runs.finish(run.id, record):
                 logger.info("Run %s: the training process is gone", run.id)
             with suppress(PermissionError):  # Windows: nobody may, as long as it is open

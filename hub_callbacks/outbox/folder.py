@@ -27,7 +27,8 @@ class OutboxFolder:
     @classmethod
     def all_under(cls, data_dir: Path) -> list[OutboxFolder]:
         """Every host's outbox under a data folder."""
-        return [cls(path.parent) for path in sorted(data_dir.glob("outbox/*/outbox.db"))]
+        folders = [cls(path) for path in sorted(data_dir.glob("outbox/*"))]
+        return [folder for folder in folders if folder.has_records]
 
     @property
     def database(self) -> Path:
@@ -38,6 +39,16 @@ class OutboxFolder:
     def spool(self) -> Path:
         """The folder of checkpoint copies."""
         return self.path / "spool"
+
+    @property
+    def journals(self) -> Path:
+        """The folder of the journals that trainings write."""
+        return self.path / "journals"
+
+    @property
+    def has_records(self) -> bool:
+        """Whether anything was recorded here: an outbox is there, or a journal that a new one can be made from."""
+        return self.database.exists() or any(self.journals.glob("*.rows"))
 
     @property
     def courier_lock(self) -> Path:

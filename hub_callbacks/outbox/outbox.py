@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from hub_callbacks.errors import OutboxDamagedError
+import contextlib
+
+from hub_callbacks.errors import OutboxDamagedError, OutboxError
 from hub_callbacks.outbox.folder import OutboxFolder
 from hub_callbacks.outbox.hubs import Hubs
+from hub_callbacks.outbox.intake import Intake
 from hub_callbacks.outbox.queue import Queue
 from hub_callbacks.outbox.runs import Runs
 from hub_callbacks.outbox.schema import Database
@@ -21,7 +24,7 @@ class Outbox:
     """
 
     def __init__(self, folder: OutboxFolder) -> None:
-        """Open it, made and brought up to date where needed.
+        """Open it, made and brought up to date where needed, and take in what the journals hold.
 
         Raises:
             OutboxError: It cannot be opened, or a newer version of hub-callbacks made it.
@@ -30,7 +33,22 @@ class Outbox:
         self._database = Database(folder.database)
         self.queue = Queue(self._database)
         self.hubs = Hubs(self._database)
-        self.runs = Runs(self._database, hubs=self.hubs, queue=self.queue)
+        self.runs = Runs(self._database, hubs=self.hubs, queue=self.queue, journals=folder.journals)
+        self._intake = Intake(self._database, folder.journals, queue=self.queue, runs=self.runs)
+        with contextlib.suppress(OutboxError):  # full, or not ours to write: what they hold stays there
+            self.take_in()
+
+    def take_in(self) -> None:
+        """Take in the rows that trainers have recorded in their journals.
+
+        Raises:
+            OutboxError: It cannot be done now; nothing is lost.
+        """
+        self._intake.take_in()
+
+    def remove_journals(self) -> None:
+        """Remove the journals that are no longer needed; the courier calls it."""
+        self._intake.remove_ended()
 
     def is_current(self) -> bool:
         """Whether this is still the outbox of its folder: another process may have set it aside as damaged."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from hub_callbacks.errors import RecordError
 from hub_callbacks.outbox.rows import Hub, Item
 from hub_callbacks.outbox.schema import Database
-from hub_callbacks.records import Artifact, Checkpoint, Metrics, Record, from_json, metrics_json, to_json
+from hub_callbacks.records import Artifact, Checkpoint, Metrics, Record, from_json, to_json
 
 # No pause is longer: a time further ahead was written before the clock was set back, and is over.
 HORIZON_S = 900.0
@@ -42,19 +42,6 @@ class Queue:
         epoch = record.epoch if isinstance(record, (Metrics, Checkpoint, Artifact)) else None
         size_bytes = record.size_bytes if isinstance(record, (Checkpoint, Artifact)) else 0
         self._database.execute(self._PUT, (run_id, record.kind, epoch, to_json(record), file, size_bytes, due_at))
-
-    def put_row(self, run_id: str, epoch: int, row: str, *, recorded_at: float, due_at: float) -> None:
-        """Queue an epoch's row that is JSON text already: as `put` queues `Metrics`, but faster.
-
-        Args:
-            run_id: The run that says it.
-            epoch: 0-based.
-            row: Metric name to value.
-            recorded_at: Unix time.
-            due_at: Unix time from which it may be delivered, at most `HORIZON_S` ahead.
-        """
-        body = metrics_json(epoch, row, recorded_at)
-        self._database.execute(self._PUT, (run_id, Metrics.kind, epoch, body, "", 0, due_at))
 
     def make_due(self, run_id: str, now: float) -> None:
         """Let everything of the run that was never tried be delivered from now on."""

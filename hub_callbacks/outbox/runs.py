@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from pathlib import Path
 from typing import Any
 
+from hub_callbacks.outbox import journal
 from hub_callbacks.outbox.hubs import Hubs
 from hub_callbacks.outbox.queue import Queue
 from hub_callbacks.outbox.rows import KEPT, Hub, RunStatus
-from hub_callbacks.outbox.schema import Database
+from hub_callbacks.outbox.schema import Database, mapped
 from hub_callbacks.records import EpochsPlanned, RunFinished, RunStarted
 
 
 class Runs:
     """The runs of one outbox."""
 
-    def __init__(self, database: Database, *, hubs: Hubs, queue: Queue) -> None:
+    def __init__(self, database: Database, *, hubs: Hubs, queue: Queue, journals: Path) -> None:
         self._database = database
+        self._journals = journals
         self._hubs = hubs
         self._queue = queue
 
@@ -87,6 +91,9 @@ class Runs:
     def ask_to_stop(self, run_id: str, reason: str) -> None:
         """Have the trainer stop after its epoch."""
         self._database.execute(self._ASK_TO_STOP, (reason, run_id))
+        for path in journal.paths(self._journals, run_id):
+            with mapped(path), contextlib.suppress(FileNotFoundError):  # the run has ended
+                journal.ask_to_stop(path)
 
     def stop_reason(self, run_id: str) -> str:
         """Why the trainer is to stop; empty when it is not."""
@@ -109,6 +116,12 @@ class Runs:
     """
     _GET = f"{_RUNS} WHERE runs.id = ?"
     _LIST = f"{_RUNS} WHERE runs.state = ifnull(?, runs.state) ORDER BY started_at DESC"
+
+    _IS_KNOWN = "SELECT 1 FROM runs WHERE id = ?"
+
+    def is_known(self, run_id: str) -> bool:
+        """Whether this outbox knows the run."""
+        return bool(self._database.rows(self._IS_KNOWN, (run_id,)))
 
     def get(self, run_id: str) -> RunStatus | None:
         """One run, or None when this outbox does not know it."""

@@ -108,6 +108,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX items_queued ON items (run_id) WHERE state = 'queued'",
         "CREATE INDEX items_settled ON items (run_id, kind, epoch) WHERE state != 'queued'",
     ),
+    # How far each journal is taken in.
+    (
+        """
+        CREATE TABLE journals (
+            name TEXT PRIMARY KEY,                -- of the file
+            run_id TEXT NOT NULL REFERENCES runs (id),
+            read_bytes INTEGER NOT NULL,
+            names TEXT NOT NULL                   -- of the metrics, that hold from there on; JSON
+        )
+        """,
+    ),
 )
 
 
@@ -176,7 +187,7 @@ class Database:
         try:
             return self._connection.execute(statement, values).rowcount
         except sqlite3.Error as error:  # not `mapped`: that costs the training thread a tenth of the statement
-            raise _ours(error, self.path) from error
+            raise ours(error, self.path) from error
 
     def executemany(self, statement: str, rows: Iterable[Values]) -> None:
         """Run one statement for each of the rows, inside a `transaction`."""
@@ -188,11 +199,17 @@ class Database:
         try:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise _ours(error, self.path) from error
+            raise ours(error, self.path) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One write transaction; it takes the write lock at once, so that it cannot fail half-way as busy."""
+        """One write transaction, or a part of the one that is open.
+
+        It takes the write lock at once, so that it cannot fail half-way as busy.
+        """
+        if self._connection.in_transaction:
+            yield
+            return
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -246,10 +263,11 @@ def mapped(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise _ours(error, path) from error
+        raise ours(error, path) from error
 
 
-def _ours(error: Exception, path: Path) -> OutboxError:
+def ours(error: Exception, path: Path) -> OutboxError:
+    """The error of ours that says of which file SQLite's, or the system's, is."""
     return _kind(error)(f"The outbox {str(path)!r} cannot be used: {error}.")
 
 

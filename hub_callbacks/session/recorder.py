@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from filelock import FileLock
 
 from hub_callbacks.courier.process import start as start_courier
 from hub_callbacks.errors import OutboxDamagedError, OutboxError, OutboxFullError
-from hub_callbacks.outbox import KEPT, Hub, Outbox, OutboxFolder, RunStatus
+from hub_callbacks.outbox import KEPT, Beginning, Hub, Journal, Outbox, OutboxFolder, RunStatus
 from hub_callbacks.outbox.spool import copy_in, size_bytes, write_in
-from hub_callbacks.records import Artifact, Checkpoint, EpochsPlanned, Record, RunFinished, RunStarted
+from hub_callbacks.records import Artifact, Checkpoint, EpochsPlanned, Metrics, Record, RunFinished, RunStarted
 from hub_callbacks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Recorder:
         self._folder = OutboxFolder.under(settings.data_dir)
         self._outbox = Outbox(self._folder)
         self._started: RunStarted | None = None
+        self._journal: Journal | None = None  # from the beginning to the end
         lock = self._folder.run_lock(run_id)
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(lock, timeout=_LOCK_TIMEOUT_S, thread_local=False)
@@ -57,22 +58,23 @@ class Recorder:
             after: When the training began that it continues, as far as the hub knows; Unix time.
         """
         self._lock.acquire()
-        self._insist(lambda: self._begin(record, after))
+        self._insist(lambda outbox: self._begin(outbox, record, after))
         start_courier(self._folder, self._settings)
 
     def put(self, record: Record, *, due_at: float, file: str = "") -> None:
         """Queue a record, with the name of its copy in the spool."""
-        self._insist(lambda: self._outbox.queue.put(self._run_id, record, due_at=due_at, file=file))
+        self._insist(lambda outbox: outbox.queue.put(self._run_id, record, due_at=due_at, file=file))
 
-    def put_row(self, epoch: int, row: str, *, recorded_at: float, due_at: float) -> None:
-        """Queue an epoch's row that is JSON text already."""
-        self._insist(
-            lambda: self._outbox.queue.put_row(self._run_id, epoch, row, recorded_at=recorded_at, due_at=due_at)
-        )
+    def put_row(self, epoch: int, values: Mapping[str, float], *, recorded_at: float, due_at: float) -> None:
+        """Append an epoch's row to the run's journal; before the beginning and after the end there is none."""
+        if self._journal:
+            self._journal.put_row(epoch, values, recorded_at=recorded_at, due_at=due_at)
+        else:
+            self.put(Metrics(epoch=epoch, values=values, recorded_at=recorded_at), due_at=due_at)
 
     def plan_epochs(self, record: EpochsPlanned) -> None:
         """Record another number of planned epochs."""
-        self._insist(lambda: self._outbox.runs.plan_epochs(self._run_id, record))
+        self._insist(lambda outbox: outbox.runs.plan_epochs(self._run_id, record))
 
     def put_checkpoint(self, record: Checkpoint, source: Path) -> None:
         """Copy a checkpoint and queue it; a periodic one supersedes older ones that are not on their way.
@@ -93,7 +95,7 @@ class Recorder:
         if record.is_final:
             self.put(record, due_at=record.recorded_at, file=file)
         else:
-            self._insist(lambda: self._discard(self._outbox.queue.supersede(self._run_id, record, file=file)))
+            self._insist(lambda outbox: self._discard(outbox.queue.supersede(self._run_id, record, file=file)))
 
     def put_artifact(self, record: Artifact, content: bytes) -> None:
         """Write an artifact into the spool and queue it; where there is no room, its drop is counted.
@@ -115,28 +117,41 @@ class Recorder:
 
     def drop(self, record: Checkpoint | Artifact, reason: str) -> None:
         """Keep count of a file that is not delivered, with the reason; no copy of it is made."""
-        self._insist(lambda: self._outbox.queue.count_dropped(self._run_id, record, reason))
+        self._insist(lambda outbox: outbox.queue.count_dropped(self._run_id, record, reason))
 
     def make_due(self, now: float) -> None:
         """Let everything that waits for its time be delivered."""
-        self._outbox.queue.make_due(self._run_id, now)
+        if self._journal:
+            self._journal.put_due(now)
+        else:
+            self._outbox.queue.make_due(self._run_id, now)
 
     def finish(self, record: RunFinished) -> None:
         """Record the end, free the lock, and see that a courier is at work on what is left."""
-        self._insist(lambda: self._outbox.runs.finish(self._run_id, record))
+        self._insist(Outbox.take_in)  # first, so that the end is the last to be delivered
+        self._insist(lambda outbox: outbox.runs.finish(self._run_id, record))
+        if self._journal:
+            self._journal.remove()
+            self._journal = None
         self._lock.release()
         start_courier(self._folder, self._settings)
 
     def epochs(self) -> set[int]:
         """The epochs that are recorded, 0-based."""
+        self._insist(Outbox.take_in)
         return self._outbox.runs.epochs(self._run_id)
 
     def stop_reason(self) -> str:
         """Why the hub wants the training to stop; empty when it does not."""
+        if self._journal and not self._journal.is_asked_to_stop:
+            return ""
+        self._keep_up()
         return self._outbox.runs.stop_reason(self._run_id)
 
     def status(self) -> RunStatus:
         """How far the delivery is."""
+        if self._journal:
+            self._insist(Outbox.take_in)
         status = self._outbox.runs.get(self._run_id)
         if status is None:
             raise OutboxError(f"The outbox {str(self._folder.database)!r} has lost run {self._run_id!r}.")
@@ -149,31 +164,45 @@ class Recorder:
             yield status
             time.sleep(_POLL_S)
 
-    def _begin(self, record: RunStarted, after: float) -> None:
-        known = self._outbox.runs.get(self._run_id)
+    def _begin(self, outbox: Outbox, record: RunStarted, after: float) -> None:
+        known = outbox.runs.get(self._run_id)
         earlier = max(after, known.started_at if known else 0.0)
         self._started = replace(record, started_at=max(record.started_at, earlier + _NEXT_S))
-        self._start()
+        self._start(outbox)
+        self._journal = self._new_journal(self._started)
 
-    def _start(self) -> None:
+    def _start(self, outbox: Outbox) -> None:
         if self._started:
             heartbeat_s = self._settings.heartbeat_s
-            self._outbox.runs.start(self._run_id, self._started, hub=self._hub, heartbeat_s=heartbeat_s)
+            outbox.runs.start(self._run_id, self._started, hub=self._hub, heartbeat_s=heartbeat_s)
 
-    def _insist(self, action: Callable[[], object]) -> None:
+    def _insist(self, action: Callable[[Outbox], object]) -> None:
         """Do it, if need be in a new outbox: the present one may be damaged, or set aside by another process."""
         try:
-            if not self._outbox.is_current():
-                self._reopen()
-            action()
+            self._keep_up()
+            action(self._outbox)
         except OutboxDamagedError as error:
             self._outbox.set_aside(error)
             self._reopen()
-            action()
+            action(self._outbox)
+
+    def _keep_up(self) -> None:
+        """See that the open files are those in the folder; rows do not ask, for that would cost more than the row."""
+        if not self._outbox.is_current():
+            self._reopen()
+        if self._started and self._journal and self._journal.is_lost:
+            journal = self._new_journal(self._started)
+            journal.copy_from(self._journal)
+            self._journal = journal
 
     def _reopen(self) -> None:
         self._outbox = Outbox(self._folder)
-        self._start()
+        if not self._outbox.runs.is_known(self._run_id):  # else from the journal
+            self._start(self._outbox)
+
+    def _new_journal(self, record: RunStarted) -> Journal:
+        beginning = Beginning(record=record, hub=self._hub, heartbeat_s=self._settings.heartbeat_s)
+        return Journal(self._folder.journals, self._run_id, beginning)
 
     def _copy(self, record: Checkpoint, source: Path) -> str:
         """Copy into the spool, dropping periodic checkpoints, oldest first, until it fits; the copy's name.

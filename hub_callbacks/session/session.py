@@ -27,7 +27,7 @@ class HUBTrainingSession(HubModel):
     Attributes:
         rate_limits: Seconds between two uploads: ``metrics``, ``ckpt``, ``heartbeat``.
         timers: When the last upload of ``metrics`` and of ``ckpt`` was queued, by the monotonic clock.
-        metrics_queue: Epoch to its row as JSON text: what waits for the next `upload_metrics`.
+        metrics_queue: Epoch to its row, as it was given: what waits for the next `upload_metrics`.
         metrics_upload_failed_queue: The same for rows that the outbox could not take; tried again with the next row.
         alive: Whether the run is going on.
     """
@@ -58,8 +58,8 @@ class HUBTrainingSession(HubModel):
             "heartbeat": self.settings.heartbeat_s,
         }
         self.timers: dict[str, float] = {}
-        self.metrics_queue: dict[int, str] = {}
-        self.metrics_upload_failed_queue: dict[int, str] = {}
+        self.metrics_queue: dict[int, Mapping[str, float]] = {}
+        self.metrics_upload_failed_queue: dict[int, Mapping[str, float]] = {}
         self.alive = False
         self._clock = clock
         self._recorder: Recorder | None = None
@@ -126,21 +126,18 @@ class HUBTrainingSession(HubModel):
         Raises:
             OutboxError: The outbox could not take it; it is tried again with the next row.
         """
-        row = self.metrics_queue[epoch] = json.dumps(values)
-        is_due = self._is_due("metrics")
-        wait_s = 0.0 if is_due else min(self.rate_limits["metrics"], HORIZON_S)
+        self.metrics_queue[epoch] = values
+        now, is_due = time.time(), self._is_due("metrics")
+        due_at = now if is_due else now + min(self.rate_limits["metrics"], HORIZON_S)
         try:
-            self._put_row(epoch, row, wait_s=wait_s)
+            self._run.put_row(epoch, values, recorded_at=now, due_at=due_at)
         except OutboxError:
-            self.metrics_upload_failed_queue[epoch] = row
+            self.metrics_upload_failed_queue[epoch] = dict(values)  # who reuses theirs may change it meanwhile
             raise
-        for failed in list(self.metrics_upload_failed_queue):
-            self._put_row(failed, self.metrics_upload_failed_queue[failed], wait_s=wait_s)
-            del self.metrics_upload_failed_queue[failed]
+        if self.metrics_upload_failed_queue:
+            self._retry_failed(now, due_at)
         if is_due:
-            if (
-                len(self.metrics_queue) > 1
-            ):  # this row is due by itself: a second commit is spared where epochs are long
+            if len(self.metrics_queue) > 1:  # this row is due by itself
                 self.upload_metrics()
             self.timers["metrics"] = self._clock()
             self.metrics_queue = {}
@@ -238,9 +235,10 @@ class HUBTrainingSession(HubModel):
             raise HubCallbacksError("This session has no run yet: call create_model or start first.")
         return self._recorder
 
-    def _put_row(self, epoch: int, row: str, *, wait_s: float) -> None:
-        now = time.time()
-        self._run.put_row(epoch, row, recorded_at=now, due_at=now + wait_s)
+    def _retry_failed(self, now: float, due_at: float) -> None:
+        for epoch in list(self.metrics_upload_failed_queue):
+            self._run.put_row(epoch, self.metrics_upload_failed_queue[epoch], recorded_at=now, due_at=due_at)
+            del self.metrics_upload_failed_queue[epoch]
 
     def _is_due(self, name: str) -> bool:
         now = self._clock()

@@ -147,7 +147,7 @@ class Round:
 
     def _left(self) -> str:
         """What the outbox still has to say; nothing when no run goes on and nothing waits."""
-        if not self._outbox.database.exists():
+        if not self._outbox.has_records:
             return ""
         try:
             with contextlib.closing(Outbox(self._outbox)) as outbox:

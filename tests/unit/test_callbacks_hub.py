@@ -36,6 +36,7 @@ def only_run(outbox: Outbox) -> RunStatus:
 
 
 def recorded(outbox: Outbox, *, files: bool = False) -> list[Item]:
+    outbox.take_in()
     run = only_run(outbox)
     outbox.runs.set_remote_id(run.id, run.id)
     items = outbox.queue.lease(files=files, limit=100, now=run.started_at + 60.0, lease_s=60)
@@ -161,6 +162,7 @@ def test_lost_outbox_is_one_warning_and_training_goes_on(
     outbox._database.execute("DROP TABLE items")
     for epoch in range(3):
         trainer.run_epoch(epoch)
+    trainer.end()
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import signal
 import sqlite3
 import subprocess
@@ -298,16 +297,11 @@ def test_outbox_of_version_2_is_brought_up_to_date_with_its_items(folder: Outbox
     outbox.close()
 
 
-def test_row_is_the_record_that_it_says(created: Outbox) -> None:
-    created.queue.put_row(RUN, 7, json.dumps({"loss": 1.0}), recorded_at=0.0, due_at=0)
-    assert [item.record for item in lease(created)] == [metrics(7)]
-
-
 def test_row_writes_two_pages(created: Outbox) -> None:
     wal = created.folder.database.with_name("outbox.db-wal")
-    created.queue.put_row(RUN, 0, "{}", recorded_at=0.0, due_at=0)
+    created.queue.put(RUN, metrics(0), due_at=0)
     before = wal.stat().st_size
-    created.queue.put_row(RUN, 1, "{}", recorded_at=0.0, due_at=0)
+    created.queue.put(RUN, metrics(1), due_at=0)
     assert wal.stat().st_size - before == 2 * (24 + 4096)
 
 

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hub_callbacks.outbox import HORIZON_S, Hub, Outbox, OutboxFolder
+from hub_callbacks.outbox import HORIZON_S, Beginning, Hub, Journal, Outbox, OutboxFolder
+from hub_callbacks.outbox.journal import Due
 from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted
 
 HUBS = ("", "https://hub.example")
@@ -78,11 +79,28 @@ class Model:
     """What the outbox should hold; items have the ids 1, 2, 3 ... in the order in which they came."""
 
     items: dict[int, ModelItem] = field(default_factory=dict)
+    journals: dict[str, list[ModelItem | Due]] = field(default_factory=dict)  # file to what is not yet taken in
+    noted: set[str] = field(default_factory=set)  # files that were taken in once
     runs: dict[str, ModelRun] = field(default_factory=dict)
     hubs: dict[str, ModelHub] = field(default_factory=dict)
 
     def put(self, item: ModelItem) -> None:
         self.items[len(self.items) + 1] = item
+
+    def take_in(self) -> None:
+        for name in sorted(self.journals):
+            for entry in self.journals[name]:
+                if isinstance(entry, Due):
+                    self.hasten(name.partition(".")[0], entry.at)
+                else:
+                    self.put(entry)
+            self.journals[name] = []
+            self.noted.add(name)
+
+    def hasten(self, run_id: str, now: float) -> None:
+        for item in self.queued():
+            if item.run_id == run_id and item.attempts == 0:
+                item.due_at = min(item.due_at, now)
 
     def queued(self) -> list[ModelItem]:
         return [item for item in self.items.values() if item.state == "queued"]
@@ -125,16 +143,17 @@ class OutboxMachine(RuleBasedStateMachine):
         self.now = 1_000_000.0
         self.model = Model()
         self.dead: list[Outbox] = []
+        self.journals: dict[str, Journal] = {}
 
     @initialize(is_known=st.booleans())
     def open(self, is_known: bool) -> None:
-        self.outbox = Outbox(OutboxFolder(self.root / "outbox"))
+        self.outbox, self.other = (Outbox(OutboxFolder(self.root / "outbox")) for _ in range(2))
         self.start(RUNS[0], HUBS[0])
         if is_known:
             self.set_remote_id(1)
 
     def teardown(self) -> None:
-        for outbox in (*self.dead, self.outbox):
+        for outbox in (*self.dead, self.outbox, self.other):
             outbox.close()
         shutil.rmtree(self.root)
 
@@ -159,6 +178,21 @@ class OutboxMachine(RuleBasedStateMachine):
         record = Metrics(epoch=epoch, values={"loss": 0.5}, recorded_at=self.now)
         self.outbox.queue.put(run_id, record, due_at=self.now + delay)
         self.model.put(ModelItem(run_id, "metrics", self.now + delay, epoch))
+
+    @rule(data=st.data(), epoch=st.integers(0, 5), delay=delays, name=st.sampled_from(["loss", "map"]))
+    def journal_row(self, data: st.DataObject, epoch: int, delay: float, name: str) -> None:
+        if run_id := self.draw_running(data):
+            due_at = self.now + delay
+            journal, waiting = self.journal(run_id)
+            journal.put_row(epoch, {name: 0.5}, recorded_at=self.now, due_at=due_at)
+            waiting.append(ModelItem(run_id, "metrics", due_at, epoch))
+
+    @rule(data=st.data())
+    def journal_due(self, data: st.DataObject) -> None:
+        if run_id := self.draw_running(data):
+            journal, waiting = self.journal(run_id)
+            journal.put_due(self.now)
+            waiting.append(Due(at=self.now))
 
     @rule(data=st.data(), epoch=st.integers(0, 5))
     def put_final(self, data: st.DataObject, epoch: int) -> None:
@@ -195,17 +229,21 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(run_id=runs)
     def make_due(self, run_id: str) -> None:
         self.outbox.queue.make_due(run_id, self.now)
-        self.hasten(run_id)
+        self.model.hasten(run_id, self.now)
 
     @rule(run_id=runs)
     def finish(self, run_id: str) -> None:
         run = self.model.runs.get(run_id)
+        self.take_in(by_another=False)
+        if journal := self.journals.pop(run_id, None):
+            journal.remove()
+            del self.model.journals[journal.path.name]
         is_first = self.outbox.runs.finish(run_id, RunFinished(state="finished", finished_at=self.now))
         assert is_first == (run is not None and run.state == "running")
         if run and is_first:
             run.state = "finished"
             self.model.put(ModelItem(run_id, "run_finished", self.now))
-            self.hasten(run_id)
+            self.model.hasten(run_id, self.now)
 
     # The courier
 
@@ -223,6 +261,19 @@ class OutboxMachine(RuleBasedStateMachine):
         assert [(item.id, item.attempts) for item in items] == [(n, self.model.items[n].attempts) for n in due]
         assert [item.record.kind for item in items] == [self.model.items[number].kind for number in due]
         return multiple(*due)
+
+    @rule(by_another=st.booleans())
+    def take_in(self, by_another: bool) -> None:
+        """The courier and a command may do it, each with what it has seen of the journals."""
+        (self.other if by_another else self.outbox).take_in()
+        self.model.take_in()
+
+    @rule()
+    def remove_journals(self) -> None:
+        self.other.remove_journals()
+        for name in [name for name, waiting in self.model.journals.items() if not waiting and name in self.model.noted]:
+            if self.model.runs[name.partition(".")[0]].state != "running":
+                del self.model.journals[name]
 
     @rule(ids=st.lists(leased, max_size=3))
     def ack(self, ids: list[int]) -> None:
@@ -301,19 +352,25 @@ class OutboxMachine(RuleBasedStateMachine):
         for item in self.model.queued():
             item.leased_until = 0.0
 
-    @rule(is_writing=st.booleans())
-    def crash(self, is_writing: bool) -> None:
-        """Go on with the files as they are at this moment, as after a kill -9; also within a transaction."""
+    @rule(is_writing=st.booleans(), torn_bytes=st.integers(0, 60))
+    def crash(self, is_writing: bool, torn_bytes: int) -> None:
+        """Go on with the files as they are at this moment, as after a kill -9; also within a transaction or a write."""
         if is_writing:
             self.outbox._database.execute("BEGIN IMMEDIATE")
+            self.outbox.take_in()
             self.outbox.queue.put(RUNS[0], Metrics(epoch=9, values={}, recorded_at=0.0), due_at=0.0)
         folder = OutboxFolder(self.root / f"crash-{next(self.crashes)}")
-        folder.path.mkdir()
+        folder.journals.mkdir(parents=True)
         for suffix in ("", "-wal"):
             part = self.outbox.folder.database.with_name(f"outbox.db{suffix}")
             shutil.copyfile(part, folder.database.with_name(part.name))
-        self.dead.append(self.outbox)
-        self.outbox = Outbox(folder)
+        for path in self.outbox.folder.journals.glob("*.rows"):
+            text = path.read_bytes()
+            (folder.journals / path.name).write_bytes(text + text[8 : 8 + torn_bytes])  # of the first record, longer
+        self.dead += [self.outbox, self.other]
+        self.journals = {}
+        self.outbox, self.other = Outbox(folder), Outbox(folder)
+        self.model.take_in()
 
     # What must hold
 
@@ -348,6 +405,10 @@ class OutboxMachine(RuleBasedStateMachine):
             assert status.is_final_acknowledged == any(item.is_final and item.state == "acked" for item in own)
 
     @invariant()
+    def journals_are_the_models(self) -> None:
+        assert {path.name for path in self.outbox.folder.journals.glob("*.rows")} == set(self.model.journals)
+
+    @invariant()
     def rows_and_finals_are_never_dropped(self) -> None:
         dropped = [item for item in self.model.items.values() if item.state == "dropped"]
         assert all(item.is_superseded or item.kind == "checkpoint" for item in dropped)
@@ -358,10 +419,18 @@ class OutboxMachine(RuleBasedStateMachine):
     def draw_run(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted(self.model.runs)))
 
-    def hasten(self, run_id: str) -> None:
-        for item in self.model.queued():
-            if item.run_id == run_id and item.attempts == 0:
-                item.due_at = min(item.due_at, self.now)
+    def draw_running(self, data: st.DataObject) -> str | None:
+        running = [run_id for run_id, run in sorted(self.model.runs.items()) if run.state == "running"]
+        return data.draw(st.sampled_from(running)) if running else None
+
+    def journal(self, run_id: str) -> tuple[Journal, list[ModelItem | Due]]:
+        """That of the run's trainer, which is another one after a crash, and what it holds that is not taken in."""
+        if run_id not in self.journals:
+            record = RunStarted(name="train", epochs=3, started_at=self.now)
+            beginning = Beginning(record=record, hub=Hub(), heartbeat_s=300)
+            self.journals[run_id] = Journal(self.outbox.folder.journals, run_id, beginning)
+        journal = self.journals[run_id]
+        return journal, self.model.journals.setdefault(journal.path.name, [])
 
     def checkpoint(self, epoch: int, *, is_final: bool = False) -> Checkpoint:
         return Checkpoint(epoch=epoch, filename="last.pt", size_bytes=100, is_final=is_final, recorded_at=self.now)

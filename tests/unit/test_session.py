@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,6 @@ from hub_callbacks.errors import (
     HubModelError,
     IdentifierError,
     OutboxDamagedError,
-    OutboxError,
     OutboxFullError,
 )
 from hub_callbacks.outbox import Outbox, OutboxFolder
@@ -55,6 +55,7 @@ def due(outbox: Outbox) -> Callable[[], list[int]]:
     """The epochs that the hub would get now."""
 
     def epochs() -> list[int]:
+        outbox.take_in()
         (run,) = outbox.runs.list()
         outbox.runs.set_remote_id(run.id, run.id)
         items = outbox.queue.lease(files=False, limit=100, now=run.started_at + 1.0, lease_s=60)
@@ -62,6 +63,15 @@ def due(outbox: Outbox) -> Callable[[], list[int]]:
         return [item.record.epoch for item in items if isinstance(item.record, Metrics)]
 
     return epochs
+
+
+@contextmanager
+def limited(size_bytes: int) -> Iterator[None]:
+    """No file may grow beyond a size: what is written meanwhile meets what it would meet on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -127,7 +137,7 @@ def test_metrics_are_uploaded_when_more_than_3_s_have_passed(
     clock.now_s += passed_s
     session.record_metrics(0, {"loss": 0.5})
     assert due() == ([0] if is_uploaded else [])
-    assert session.metrics_queue == ({} if is_uploaded else {0: json.dumps({"loss": 0.5})})
+    assert session.metrics_queue == ({} if is_uploaded else {0: {"loss": 0.5}})
     assert session.timers["metrics"] == (clock.now_s if is_uploaded else 1000.0)
 
 
@@ -159,23 +169,66 @@ def test_upload_takes_all_rows_since_the_last_and_the_timer_starts_anew(
 
 def test_rows_that_were_never_uploaded_are_due_by_themselves(session: HUBTrainingSession, outbox: Outbox) -> None:
     session.record_metrics(0, {"loss": 0.5})
+    outbox.take_in()
     (run,) = outbox.runs.list()
     outbox.runs.set_remote_id(run.id, run.id)
     items = outbox.queue.lease(files=False, limit=9, now=run.started_at + 60.0, lease_s=60)
     assert [item.record.kind for item in items] == ["run_started", "metrics"]
 
 
-def test_row_that_the_outbox_cannot_take_is_tried_again_with_the_next(
-    session: HUBTrainingSession, outbox: Outbox
+@pytest.mark.parametrize("room_bytes", [0, 10])  # for nothing, and for the beginning of a row
+def test_row_that_the_disk_cannot_take_is_tried_again_with_the_next(
+    session: HUBTrainingSession, folder: OutboxFolder, outbox: Outbox, room_bytes: int
 ) -> None:
-    outbox._database.execute("ALTER TABLE items RENAME TO away")
-    with pytest.raises(OutboxError):
+    (journal,) = folder.journals.iterdir()
+    with limited(journal.stat().st_size + room_bytes), pytest.raises(OutboxFullError, match="journals"):
         session.record_metrics(0, {"loss": math.nan})
     assert list(session.metrics_upload_failed_queue) == [0]
-    outbox._database.execute("ALTER TABLE away RENAME TO items")
     session.record_metrics(1, {"loss": 0.5})
     assert session.metrics_upload_failed_queue == {}
     assert session.status().epochs_recorded == 2
+
+
+def test_row_that_is_tried_again_is_the_one_that_was_given(session: HUBTrainingSession, outbox: Outbox) -> None:
+    row = {"loss": 0.5}
+    with limited(1), pytest.raises(OutboxFullError):
+        session.record_metrics(0, row)
+    row["loss"] = 0.25
+    session.record_metrics(1, row)
+    outbox.take_in()
+    outbox.runs.set_remote_id(str(session.model_id), "remote")
+    items = outbox.queue.lease(files=False, limit=9, now=session.status().started_at + 60.0, lease_s=60)
+    rows = {item.record.epoch: item.record.values for item in items if isinstance(item.record, Metrics)}
+    assert rows == {0: {"loss": 0.5}, 1: {"loss": 0.25}}
+
+
+def test_rows_of_a_journal_that_was_deleted_are_in_the_next(session: HUBTrainingSession, folder: OutboxFolder) -> None:
+    session.record_metrics(0, {"loss": 0.5})
+    (journal,) = folder.journals.iterdir()
+    journal.unlink()
+    session.record_metrics(1, {"loss": 0.5})
+    assert session.epochs_recorded() == {0, 1}
+    session.record_metrics(2, {"loss": 0.5})
+    assert [path != journal for path in folder.journals.iterdir()] == [True]
+    assert session.epochs_recorded() == {0, 1, 2}
+
+
+def test_end_takes_all_rows_in_before_it_and_leaves_no_journal(
+    session: HUBTrainingSession, folder: OutboxFolder, outbox: Outbox
+) -> None:
+    session.record_metrics(0, {"loss": 0.5})
+    session.finish()
+    assert list(folder.journals.iterdir()) == []
+    outbox.runs.set_remote_id(str(session.model_id), "remote")
+    items = outbox.queue.lease(files=False, limit=9, now=session.status().started_at + 60.0, lease_s=60)
+    assert [item.record.kind for item in items] == ["run_started", "metrics", "run_finished"]
+
+
+def test_row_after_the_end_is_recorded(session: HUBTrainingSession) -> None:
+    session.finish()
+    session.record_metrics(0, {"loss": 0.5})
+    session.upload_metrics()
+    assert session.status().epochs_recorded == 1
 
 
 @pytest.mark.parametrize(("passed_s", "is_queued"), [(0.0, False), (899.999, False), (900.0, False), (900.001, True)])

@@ -1,0 +1,90 @@
+"""The intake: what the journals hold becomes items of the outbox, each once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from hub_callbacks.outbox import journal
+from hub_callbacks.outbox.journal import Due, Entry, Position, Row
+from hub_callbacks.outbox.queue import Queue
+from hub_callbacks.outbox.runs import Runs
+from hub_callbacks.outbox.schema import Database, mapped
+
+
+class Intake:
+    """The journals of one outbox, on their way into it.
+
+    A journal's rows and how far it is read are committed together: whoever reads, and whenever one dies, a row comes
+    in once.
+
+    Args:
+        database: The outbox.
+        folder: Where the journals lie.
+    """
+
+    def __init__(self, database: Database, folder: Path, *, queue: Queue, runs: Runs) -> None:
+        self._database = database
+        self._folder = folder
+        self._queue = queue
+        self._runs = runs
+        self._seen: dict[str, Position] = {}  # a look at a journal that has nothing new asks the database nothing
+
+    def take_in(self) -> None:
+        """Take in all that the journals hold by now.
+
+        Raises:
+            OutboxError: They cannot be read, or not be taken in: what they hold stays there.
+        """
+        for path in journal.paths(self._folder):
+            if _entries(path, self._seen.get(path.name, Position()))[0]:
+                self._take_in(path)
+
+    _NOTE = """
+        INSERT INTO journals (name, run_id, read_bytes, names) VALUES (?, ?, ?, ?)
+        ON CONFLICT (name) DO UPDATE SET read_bytes = excluded.read_bytes, names = excluded.names
+    """
+
+    def _take_in(self, path: Path) -> None:
+        run_id = journal.run_of(path)
+        with self._database.transaction():
+            entries, position = _entries(path, self._noted(path.name))  # again: another may have been faster
+            for entry in entries:
+                self._take(run_id, entry)
+            values = (path.name, run_id, position.read_bytes, json.dumps(position.names))
+            self._database.execute(self._NOTE, values)
+        self._seen[path.name] = position
+
+    def _take(self, run_id: str, entry: Entry) -> None:
+        if isinstance(entry, Row):
+            self._queue.put(run_id, entry.record, due_at=entry.due_at)
+        elif isinstance(entry, Due):
+            self._queue.make_due(run_id, entry.at)
+        elif not self._runs.is_known(run_id):  # the outbox that knew it was set aside
+            self._runs.start(run_id, entry.record, hub=entry.hub, heartbeat_s=entry.heartbeat_s)
+
+    _READ = "SELECT read_bytes, names FROM journals WHERE name = ?"
+
+    def _noted(self, name: str) -> Position:
+        rows = self._database.rows(self._READ, (name,))
+        return Position(read_bytes=rows[0][0], names=tuple(json.loads(rows[0][1]))) if rows else Position()
+
+    _ENDED = "SELECT journals.name FROM journals JOIN runs ON runs.id = run_id WHERE runs.state != 'running'"
+    _FORGET = "DELETE FROM journals WHERE name = ?"
+
+    def remove_ended(self) -> None:
+        """Remove the journals of runs that have ended, as far as they are taken in; the courier calls it."""
+        for (name,) in self._database.rows(self._ENDED):
+            path = self._folder / name
+            with contextlib.suppress(PermissionError):  # Windows: its trainer has not closed it yet
+                if not _entries(path, self._noted(name))[0]:
+                    path.unlink(missing_ok=True)
+                    self._database.execute(self._FORGET, (name,))
+
+
+def _entries(path: Path, since: Position) -> tuple[list[Entry], Position]:
+    """As `journal.read`; nothing of a journal that another has removed meanwhile, for it was taken in."""
+    with mapped(path), contextlib.suppress(FileNotFoundError):
+        return journal.read(path, since)
+    return [], since

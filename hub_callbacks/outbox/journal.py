@@ -1,0 +1,238 @@
+"""A journal: a run's rows on their way into the outbox, in a file that one training process appends to.
+
+A row is one write(2) of some hundred bytes: it is in the system's hands when that returns, so the death of the process
+cannot take it back, and the training thread has not touched SQLite, whose code alone would cost it more. Whoever
+opens the outbox next takes the rows in (`hub_callbacks.outbox.intake`). The file says all that a new outbox would have
+to know of the run.
+
+The format; numbers are little-endian, times are Unix seconds::
+
+    header    8 bytes: b"HUBJRN1", and a byte that is not 0 once the trainer is asked to stop
+    record*   length of the body (uint32), its CRC-32 (uint32), the body: a letter, and what follows it
+      B       JSON: how the run began, as a `Beginning`; the first record
+      N       JSON: the names of the metrics in the rows from here on, a list
+      R       epoch (int64), recorded_at (float64), due_at (float64), a value for each name (float64)
+      D       a time (float64): all that was recorded so far may be delivered from then on
+
+A record that is cut short, or does not match its CRC, is the last of a process that was killed or whose disk was full:
+it was never acknowledged to anybody, and the journal ends before it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import secrets
+import struct
+import weakref
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from hub_callbacks.outbox.filesystem import is_on_network
+from hub_callbacks.outbox.rows import Hub
+from hub_callbacks.outbox.schema import mapped, ours
+from hub_callbacks.records import Metrics, RunStarted
+
+_MAGIC = b"HUBJRN1"
+_HEADER_BYTES = len(_MAGIC) + 1
+_FRAME = struct.Struct("<II")
+_ROW = "cqdd"
+_ROW_BYTES = struct.calcsize(f"<{_ROW}")
+_DUE = struct.Struct("<cd")
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """How a run began."""
+
+    record: RunStarted
+    hub: Hub
+    heartbeat_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An epoch's row, and the time from which it may be delivered."""
+
+    record: Metrics
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """All that was recorded so far may be delivered from a time on."""
+
+    at: float
+
+
+Entry: TypeAlias = "Beginning | Row | Due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far a journal is read: the bytes, and the names of the metrics that hold from there on."""
+
+    read_bytes: int = _HEADER_BYTES
+    names: tuple[str, ...] = ()
+
+
+class Journal:
+    """A new journal, for one thread of one process.
+
+    On a network file system every record is synced, as the outbox's own commits there.
+
+    Attributes:
+        path: The file, for its user alone: the beginning may hold a key.
+    """
+
+    def __init__(self, folder: Path, run_id: str, beginning: Beginning) -> None:
+        """Make the file, with the run's beginning.
+
+        Raises:
+            OutboxError: It cannot be made. Nothing is left behind.
+        """
+        self.path = folder / f"{run_id}.{secrets.token_hex(4)}.rows"
+        self._names: tuple[str, ...] = ()
+        self._row = struct.Struct("")
+        self._is_synced = is_on_network(folder)
+        with mapped(self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+        self._close = weakref.finalize(self, os.close, self._file)
+        try:
+            self._write(_MAGIC + b"\0" + _framed(b"B" + json.dumps(asdict(beginning)).encode()))
+            with mapped(self.path):
+                self._header = mmap.mmap(self._file, _HEADER_BYTES, access=mmap.ACCESS_READ)
+        except BaseException:
+            self._close()
+            self.path.unlink(missing_ok=True)
+            raise
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether `ask_to_stop` was called for it; the answer is in memory, and costs nothing."""
+        return self._header[-1] != 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody has deleted the file: what is written is gone with this process."""
+        return os.fstat(self._file).st_nlink == 0
+
+    def put_row(self, epoch: int, values: Mapping[str, float], *, recorded_at: float, due_at: float) -> None:
+        """Append an epoch's row, wholly or not at all.
+
+        Raises:
+            OutboxFullError: The disk is full.
+            OutboxError: It cannot be written.
+        """
+        names, text = tuple(values), b""
+        if names != self._names:
+            text = _framed(b"N" + json.dumps(names).encode())
+            row = struct.Struct(f"<{_ROW}{len(names)}d")
+        else:
+            row = self._row
+        self._write(text + _framed(row.pack(b"R", epoch, recorded_at, due_at, *values.values())))
+        self._names, self._row = names, row  # only now: the names might not have been written either
+
+    def put_due(self, at: float) -> None:
+        """Append that all that was recorded so far may be delivered from a time on; errors as of `put_row`."""
+        self._write(_framed(_DUE.pack(b"D", at)))
+
+    def copy_from(self, lost: Journal) -> None:
+        """Append what a lost journal holds, but for its beginning."""
+        with mapped(self.path):
+            os.lseek(lost._file, 0, os.SEEK_SET)
+            text = os.read(lost._file, os.fstat(lost._file).st_size)
+        length, _ = _FRAME.unpack_from(text, _HEADER_BYTES)
+        self._write(text[_HEADER_BYTES + _FRAME.size + length :])
+        self._names, self._row = lost._names, lost._row
+
+    def remove(self) -> None:
+        """Close the file and delete it; nothing may be asked of it any more."""
+        self._header.close()
+        self._close()
+        with mapped(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, text: bytes) -> None:
+        try:
+            if (written := os.write(self._file, text)) < len(text):
+                self._take_back(written)
+            if self._is_synced:
+                os.fsync(self._file)
+        except OSError as error:
+            raise ours(error, self.path) from error
+
+    def _take_back(self, written: int) -> None:
+        """Cut off the half of a record, for whose rest there is no room."""
+        os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def paths(folder: Path, run_id: str = "*") -> list[Path]:
+    """The journals in a folder, of all runs or of one."""
+    return sorted(folder.glob(f"{run_id}.*.rows"))
+
+
+def run_of(path: Path) -> str:
+    """The run whose journal it is."""
+    return path.name.partition(".")[0]
+
+
+def ask_to_stop(path: Path) -> None:
+    """Let the trainer that writes a journal know that it is asked to stop."""
+    with path.open("r+b") as file:
+        file.seek(len(_MAGIC))
+        file.write(b"\1")
+
+
+def read(path: Path, since: Position) -> tuple[list[Entry], Position]:
+    """The whole records of a journal from a position on, and the position behind them."""
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return [], since
+        file.seek(since.read_bytes)
+        text = file.read()
+    entries: list[Entry] = []
+    names, read_bytes = since.names, since.read_bytes
+    for body in _bodies(text):
+        read_bytes += _FRAME.size + len(body)
+        if body[:1] == b"N":
+            names = tuple(json.loads(body[1:]))
+        else:
+            entries.append(_entry(body, names))
+    return entries, Position(read_bytes=read_bytes, names=names)
+
+
+def _framed(body: bytes) -> bytes:
+    return _FRAME.pack(len(body), zlib.crc32(body)) + body
+
+
+def _bodies(text: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + _FRAME.size < len(text):
+        length, check = _FRAME.unpack_from(text, at)
+        at += _FRAME.size
+        body = text[at : at + length]
+        if len(body) < length or not body or zlib.crc32(body) != check:
+            return
+        yield body
+        at += length
+
+
+def _entry(body: bytes, names: tuple[str, ...]) -> Entry:
+    if body[:1] == b"B":
+        said = json.loads(body[1:])
+        return Beginning(record=RunStarted(**said.pop("record")), hub=Hub(**said.pop("hub")), **said)
+    if body[:1] == b"D":
+        return Due(at=_DUE.unpack(body)[1])
+    _, epoch, recorded_at, due_at = struct.unpack_from(f"<{_ROW}", body)
+    values = struct.unpack_from(f"<{len(names)}d", body, _ROW_BYTES)
+    record = Metrics(epoch=epoch, values=dict(zip(names, values, strict=True)), recorded_at=recorded_at)
+    return Row(record=record, due_at=due_at)
