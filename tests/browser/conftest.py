@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,17 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.conftest import HubServer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", type=Path, help="For test_pages.py: a folder that gets pictures of the pages.")
+
+
+@pytest.fixture
+def screenshots(request: pytest.FixtureRequest) -> Path | None:
+    """The folder that gets pictures of the pages; None where nobody wants them."""
+    folder: Path | None = request.config.getoption("--screenshots")
+    return folder
 
 
 @dataclass
@@ -82,7 +94,7 @@ class Trainer:
 
     hub: HubServer
 
-    def start(self, name: str, *, epochs: int = 10, args: Mapping[str, Any] | None = None) -> str:
+    def start(self, name: str, *, epochs: int = 10, args: Mapping[str, Any] | None = None, ago_s: float = 0.0) -> str:
         body = {
             "meta": {"name": name},
             "dataset": {"name": "/data/coco8.yaml"},
@@ -92,7 +104,7 @@ class Trainer:
                 "epochs": epochs,
                 "args": dict(args or {}),
                 "environment": {"python": "3.11", "device": "cpu"},
-                "startedAt": time.time(),
+                "startedAt": time.time() - ago_s,
             },
         }
         return str(self.hub.ask("POST", wire.MODELS, json=body)["id"])
@@ -115,6 +127,12 @@ def trainer(hub: HubServer) -> Trainer:
     return Trainer(hub=hub)
 
 
+@pytest.fixture(scope="session")
+def new_trainer() -> Callable[[HubServer], Trainer]:
+    """Make a trainer for a hub; for fixtures that live longer than a test."""
+    return lambda hub: Trainer(hub=hub)
+
+
 @pytest.fixture
 def new_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
     """Make a page of another kind of browser, signed in to a hub."""
@@ -131,7 +149,7 @@ def new_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
         page.context.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def checkpoint() -> bytes:
     """Bytes that the hub takes for a checkpoint: PyTorch writes zip archives."""
     buffer = io.BytesIO()
