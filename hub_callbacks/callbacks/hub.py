@@ -15,9 +15,10 @@ import functools
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -27,6 +28,7 @@ from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.callbacks.attach import ultralytics_settings
 from hub_callbacks.callbacks.pictures import put_artifacts
 from hub_callbacks.callbacks.receipt import show_delivery
+from hub_callbacks.courier.local_hub import START_TIMEOUT_S
 from hub_callbacks.hookspecs import TrainerView, hookimpl
 from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.settings import Settings
@@ -40,6 +42,19 @@ class _Run:
     is_in_epoch: bool = False  # between an epoch's last batch and the end of its validation
     epochs: int = 0  # planned, as the hub was told
     metrics_before: tuple[Any, dict[str, Any]] = (None, {})  # the trainer's before the validation, and what they were
+    began_at: float = field(default_factory=time.monotonic)
+    page: str = ""  # as it was shown
+    is_page_known: bool = False
+
+    def show_page(self) -> None:
+        """Say where the run can be seen; again when the local hub turns out to have found its port in use."""
+        if self.is_page_known:
+            return
+        self.is_page_known = time.monotonic() - self.began_at > START_TIMEOUT_S
+        page = str(self.session.model_url)
+        if page != self.page:
+            self.page = page
+            logger.info("HUB: View this run at %s%s", page, _how_to_sign_in(self.session.settings))
 
     def note_epoch(self, trainer: TrainerView) -> None:
         """Note that an epoch's batches are through."""
@@ -93,11 +108,11 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
     run_id, after = (start.run_id, start.attempt) if start else (run_file.resumed_id(trainer), 0.0)
     session.start(view.run_started(trainer), run_id=run_id, after=after)
     session.start_timers()
-    _runs[trainer] = _Run(session, epochs=int(trainer.epochs))
+    run = _runs[trainer] = _Run(session, epochs=int(trainer.epochs))
     run_file.write(Path(trainer.save_dir), str(session.model_id))
     if start:
         start.put_best(trainer)
-    logger.info("HUB: View this run at %s%s", session.model_url, _how_to_sign_in(session.settings))
+    run.show_page()
 
 
 @hookimpl
@@ -106,6 +121,7 @@ def on_train_epoch_end(trainer: TrainerView) -> None:
     """Note that an epoch is under way: the last `on_fit_epoch_end` comes without one."""
     if run := _runs.get(trainer):
         run.note_epoch(trainer)
+        run.show_page()
 
 
 @hookimpl

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import signal
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from hub_callbacks.outbox import Item, Outbox, OutboxFolder, RunStatus
 from hub_callbacks.records import Metrics, RunFinished, RunStarted, Summary
 from hub_callbacks.settings import Settings
 from hub_callbacks.testing import StubTrainer
+from hub_callbacks.wire import LocalHub
 
 
 @pytest.fixture(autouse=True)
@@ -248,6 +250,22 @@ def test_receipt_and_address_are_said(trainer: StubTrainer, caplog: pytest.LogCa
     assert first.startswith("HUB: View this run at https://hub.example/models/")
     assert "0/3 epochs acknowledged. Left: 3 epochs, 1 checkpoint (0.0 MB). Delivery goes on" in caplog.text
     assert "hub-callbacks sync" in last
+
+
+def test_address_is_said_again_when_the_local_hub_found_its_port_in_use(
+    trainer: StubTrainer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HUB_CALLBACKS_API_URL")
+    caplog.set_level("INFO", logger="ultralytics")
+
+    def come_up(trainer: StubTrainer) -> None:
+        LocalHub(url="http://127.0.0.1:50123", key="k" * 42, pid=1).write(Settings.load().data_dir)
+
+    trainer.on_epoch = come_up
+    trainer.train()
+    pages = re.findall(r"View this run at (http://\S+)", caplog.text)
+    assert [page.partition("/models/")[0] for page in pages] == ["http://127.0.0.1:8420", "http://127.0.0.1:50123"]
+    assert pages[1] in caplog.records[-1].getMessage()
 
 
 def test_epochs_that_are_missing_at_the_end_are_taken_from_results_csv(trainer: StubTrainer, outbox: Outbox) -> None:
