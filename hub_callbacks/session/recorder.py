@@ -165,6 +165,7 @@ class Recorder:
             time.sleep(_POLL_S)
 
     def _begin(self, outbox: Outbox, record: RunStarted, after: float) -> None:
+        outbox.take_in()  # what an earlier training of the run has recorded comes before this
         known = outbox.runs.get(self._run_id)
         earlier = max(after, known.started_at if known else 0.0)
         self._started = replace(record, started_at=max(record.started_at, earlier + _NEXT_S))

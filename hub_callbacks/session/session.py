@@ -27,7 +27,8 @@ class HUBTrainingSession(HubModel):
     Attributes:
         rate_limits: Seconds between two uploads: ``metrics``, ``ckpt``, ``heartbeat``.
         timers: When the last upload of ``metrics`` and of ``ckpt`` was queued, by the monotonic clock.
-        metrics_queue: Epoch to its row, as it was given: what waits for the next `upload_metrics`.
+        metrics_queue: Epoch to its row, as it was given: what waits for the next `upload_metrics`. A script may put in
+            rows of its own, also as JSON text.
         metrics_upload_failed_queue: The same for rows that the outbox could not take; tried again with the next row.
         alive: Whether the run is going on.
     """
@@ -58,10 +59,11 @@ class HUBTrainingSession(HubModel):
             "heartbeat": self.settings.heartbeat_s,
         }
         self.timers: dict[str, float] = {}
-        self.metrics_queue: dict[int, Mapping[str, float]] = {}
+        self.metrics_queue: dict[int, Mapping[str, float] | str] = {}
         self.metrics_upload_failed_queue: dict[int, Mapping[str, float]] = {}
         self.alive = False
         self._clock = clock
+        self._taken: dict[int, object] = {}  # the rows of the queue that are recorded already
         self._recorder: Recorder | None = None
 
     @classmethod
@@ -134,21 +136,34 @@ class HUBTrainingSession(HubModel):
         except OutboxError:
             self.metrics_upload_failed_queue[epoch] = dict(values)  # who reuses theirs may change it meanwhile
             raise
+        self._taken[epoch] = values
         if self.metrics_upload_failed_queue:
             self._retry_failed(now, due_at)
         if is_due:
             if len(self.metrics_queue) > 1:  # this row is due by itself
                 self.upload_metrics()
             self.timers["metrics"] = self._clock()
-            self.metrics_queue = {}
+            self.metrics_queue, self._taken = {}, {}
 
     def epochs_recorded(self) -> set[int]:
         """The epochs that have a row, delivered or not; 0-based."""
         return self._run.epochs()
 
     def upload_metrics(self) -> None:
-        """Queue the rows that were recorded so far for delivery now, whatever the rate limit."""
-        self._run.make_due(time.time())
+        """Queue the rows that were recorded so far for delivery now, whatever the rate limit.
+
+        Rows that a script has put into `metrics_queue` itself are recorded first.
+
+        Raises:
+            OutboxError: The outbox cannot take them.
+            ValueError: Such a row is no mapping of names to numbers.
+        """
+        now = time.time()
+        for epoch, row in self.metrics_queue.items():
+            if epoch not in self._taken or self._taken[epoch] is not row:
+                self._run.put_row(int(epoch), _numbers(epoch, row), recorded_at=now, due_at=now)
+                self._taken[epoch] = row
+        self._run.make_due(now)
 
     def record_summary(self, values: Mapping[str, float]) -> None:
         """Record what the best checkpoint scored after the last epoch."""
@@ -239,7 +254,20 @@ class HUBTrainingSession(HubModel):
         for epoch in list(self.metrics_upload_failed_queue):
             self._run.put_row(epoch, self.metrics_upload_failed_queue[epoch], recorded_at=now, due_at=due_at)
             del self.metrics_upload_failed_queue[epoch]
+            self._taken[epoch] = self.metrics_queue.get(epoch)
 
     def _is_due(self, name: str) -> bool:
         now = self._clock()
         return now - self.timers.setdefault(name, now) > self.rate_limits[name]
+
+
+def _numbers(epoch: int, row: Mapping[str, float] | str) -> dict[str, float]:
+    """A row of a script as plain numbers.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return {name: float(value) for name, value in (json.loads(row) if isinstance(row, str) else row).items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"The row of epoch {epoch} is {row!r}, not names with a number each: {error}") from error

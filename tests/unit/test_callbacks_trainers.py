@@ -38,6 +38,7 @@ def said(outbox: Outbox) -> Callable[[type[R]], list[R]]:
     """What of a kind was recorded, in the order in which it is delivered."""
 
     def said(kind: type[R]) -> list[R]:
+        outbox.take_in()
         for run in outbox.runs.list():
             outbox.runs.set_remote_id(run.id, run.id)
         found: list[R] = []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import resource
 from collections.abc import Callable, Iterator
@@ -139,6 +140,35 @@ def test_metrics_are_uploaded_when_more_than_3_s_have_passed(
     assert due() == ([0] if is_uploaded else [])
     assert session.metrics_queue == ({} if is_uploaded else {0: {"loss": 0.5}})
     assert session.timers["metrics"] == (clock.now_s if is_uploaded else 1000.0)
+
+
+def test_rows_that_a_script_puts_into_the_queue_are_delivered(
+    session: HUBTrainingSession, outbox: Outbox, due: Callable[[], list[int]]
+) -> None:
+    session.metrics_queue[0] = json.dumps({"loss": 0.5, "nan": math.nan})
+    session.metrics_queue[1] = {"loss": 0.25}
+    for _ in range(2):
+        session.upload_metrics()
+    assert due() == [0, 1]
+    session.metrics_queue[1] = {"loss": 0.125}
+    session.upload_metrics()
+    assert due() == [0, 1, 1]  # the last of an epoch holds
+
+
+def test_rows_of_the_callbacks_are_not_recorded_again_by_a_script(
+    session: HUBTrainingSession, due: Callable[[], list[int]]
+) -> None:
+    session.record_metrics(0, {"loss": 0.5})
+    session.metrics_queue[1] = {"loss": 0.25}
+    session.upload_metrics()
+    assert due() == [0, 1]
+
+
+@pytest.mark.parametrize("row", ["{", "[1]", "1", {"loss": "low"}, {"loss": None}, None])
+def test_row_of_a_script_that_is_none_is_named(session: HUBTrainingSession, row: Any) -> None:
+    session.metrics_queue[3] = row
+    with pytest.raises(ValueError, match="The row of epoch 3 is"):
+        session.upload_metrics()
 
 
 def test_rate_limits_are_the_scripts_to_change(
