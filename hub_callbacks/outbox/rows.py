@@ -114,7 +114,7 @@ class RunStatus:
         return self.hub.paused or self.hub.trouble or self.waits
 
     def receipt(self) -> str:
-        """What the hub has acknowledged, in words, such as ``300/300 epochs, best.pt acknowledged``."""
+        """What the hub has acknowledged, in words, such as ``300/300 epochs, best.pt, 9 artifacts acknowledged``."""
         final = ", best.pt" if self.is_final_acknowledged else ""
         drawn = f", {_count(self.artifacts_acknowledged, 'artifact')}" if self.artifacts_acknowledged else ""
         return f"{self.epochs_acknowledged}/{self.epochs_recorded} epochs{final}{drawn} acknowledged{self._kept()}"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tests.trainer.conftest import Machine
 
-POINTS = """() => [...document.querySelectorAll(".js-plotly-plot")].map(
+POINTS = """() => [...document.querySelectorAll("#chart-cards .js-plotly-plot")].map(
     chart => Math.max(...chart.data.map(trace => trace.x.length)))"""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from hub_callbacks import wire
 
@@ -17,10 +18,22 @@ if TYPE_CHECKING:
     from tests.trainer.conftest import Machine
 
 
+DATA = {"curves.json", "confusion_matrix.json"}
+
+
 def drawn(machine: Machine) -> dict[str, bytes]:
     """Every picture in the run's folder."""
     paths = (path for path in machine.save_dir.iterdir() if path.suffix in {".png", ".jpg"})
     return {path.name: path.read_bytes() for path in paths}
+
+
+def page_of(hub: HubServer, run_id: str) -> str:
+    """A run's page, as a browser gets it that is signed in."""
+    browser = requests.Session()
+    browser.get(hub.url + hub.ask("POST", wire.SIGN_IN)["url"], timeout=30)
+    reply = browser.get(hub.url + wire.page(run_id), timeout=30)
+    assert reply.ok, reply.text
+    return reply.text
 
 
 def parts(content: bytes) -> list[bytes]:
@@ -46,15 +59,17 @@ def test_every_plot_of_a_training_is_on_its_page(tapped: tuple[Machine, Wiretap]
     output = machine.train(epochs=2, plots=True)
     (run,) = machine.status()["runs"]
     stored = {one["name"]: one for one in team_hub.ask("GET", wire.artifacts(run["id"]))}
-    pictures = drawn(machine)
+    pictures, page = drawn(machine), page_of(team_hub, run["id"])
     assert len(pictures) >= 9
     assert f"2/2 epochs, best.pt, {len(stored)} artifacts acknowledged" in output
-    assert stored.keys() - pictures.keys() == {"curves.json", "confusion_matrix.json"}
+    assert stored.keys() - pictures.keys() == DATA
     for name, content in pictures.items():
         reply = team_hub.send("GET", stored[name]["url"].removeprefix(team_hub.url))
         assert reply.content == content, name
         assert (stored[name]["width"] > 100, stored[name]["height"] > 100) == (True, True), name
+        assert f'<img src="{wire.artifact(run["id"], stored[name]["id"])}"' in page
         assert heard.has_heard(content), "the wiretap hears"
+    assert all(f'data-url="{wire.artifact(run["id"], stored[name]["id"])}"' in page for name in DATA)
     assert {name for name, one in stored.items() if one["kind"] == "image"} == {
         name for name in pictures if "_batch" in name
     }

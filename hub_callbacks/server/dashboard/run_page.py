@@ -9,6 +9,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.arguments import arguments
 from hub_callbacks.server.dashboard.charts import charts
+from hub_callbacks.server.dashboard.pictures import pictures_part
 from hub_callbacks.server.dashboard.views import facts, numbers, receipt, run_view
 from hub_callbacks.server.files import file_path
 from hub_callbacks.server.permissions import may_change
@@ -46,6 +47,7 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         "numbers": numbers(model),
         "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in checkpoints],
         "page_url": root_url + wire.page(model.id),
+        **pictures_part(hub, model),
     }
 
 

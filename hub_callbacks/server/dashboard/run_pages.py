@@ -21,7 +21,7 @@ from hub_callbacks.server.routes.access import check_changeable, find_deleted, f
 from hub_callbacks.server.stopping import ask_to_stop
 from hub_callbacks.server.store.rows import Caller
 
-_LIVE_PARTS = ("top", "numbers", "checkpoints", "states")
+_LIVE_PARTS = ("top", "pictures", "numbers", "checkpoints", "states")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
