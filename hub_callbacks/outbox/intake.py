@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from hub_callbacks.outbox import journal
-from hub_callbacks.outbox.journal import Due, Entry, Position, Row
+from hub_callbacks.outbox.journal import Beginning, Due, Entry, Position, Row
 from hub_callbacks.outbox.queue import Queue
 from hub_callbacks.outbox.runs import Runs
 from hub_callbacks.outbox.schema import Database, mapped
@@ -50,6 +50,8 @@ class Intake:
         run_id = journal.run_of(path)
         with self._database.transaction():
             entries, position = _entries(path, self._noted(path.name))  # again: another may have been faster
+            if not self._runs.is_known(run_id) and not any(isinstance(entry, Beginning) for entry in entries):
+                return  # nobody can say what run it is: a later release wrote it, and will
             for entry in entries:
                 self._take(run_id, entry)
             values = (path.name, run_id, position.read_bytes, json.dumps(position.names))

@@ -14,12 +14,13 @@ The format; numbers are little-endian, times are Unix seconds::
       R       epoch (int64), recorded_at (float64), due_at (float64), a value for each name (float64)
       D       a time (float64): all that was recorded so far may be delivered from then on
 
-A record that is cut short, or does not match its CRC, is the last of a process that was killed or whose disk was full:
-it was never acknowledged to anybody, and the journal ends before it.
+A record with another letter is passed over. One that is cut short, or does not match its CRC, is the last of a process
+that was killed or whose disk was full: it was never acknowledged to anybody, and the journal ends before it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import mmap
@@ -206,7 +207,7 @@ def read(path: Path, since: Position) -> tuple[list[Entry], Position]:
         if body[:1] == b"N":
             names = tuple(json.loads(body[1:]))
         else:
-            entries.append(_entry(body, names))
+            entries += _said(body, names)
     return entries, Position(read_bytes=read_bytes, names=names)
 
 
@@ -226,13 +227,17 @@ def _bodies(text: bytes) -> Iterator[bytes]:
         at += length
 
 
-def _entry(body: bytes, names: tuple[str, ...]) -> Entry:
-    if body[:1] == b"B":
-        said = json.loads(body[1:])
-        return Beginning(record=RunStarted(**said.pop("record")), hub=Hub(**said.pop("hub")), **said)
-    if body[:1] == b"D":
-        return Due(at=_DUE.unpack(body)[1])
-    _, epoch, recorded_at, due_at = struct.unpack_from(f"<{_ROW}", body)
-    values = struct.unpack_from(f"<{len(names)}d", body, _ROW_BYTES)
-    record = Metrics(epoch=epoch, values=dict(zip(names, values, strict=True)), recorded_at=recorded_at)
-    return Row(record=record, due_at=due_at)
+def _said(body: bytes, names: tuple[str, ...]) -> Iterator[Entry]:
+    """What a record says; nothing, when a later release wrote it in a way that this one does not know."""
+    match body[:1]:
+        case b"B":
+            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+                said = json.loads(body[1:])
+                yield Beginning(record=RunStarted(**said.pop("record")), hub=Hub(**said.pop("hub")), **said)
+        case b"D":
+            yield Due(at=_DUE.unpack(body)[1])
+        case b"R":
+            _, epoch, recorded_at, due_at = struct.unpack_from(f"<{_ROW}", body)
+            values = struct.unpack_from(f"<{len(names)}d", body, _ROW_BYTES)
+            record = Metrics(epoch=epoch, values=dict(zip(names, values, strict=True)), recorded_at=recorded_at)
+            yield Row(record=record, due_at=due_at)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,25 @@ def test_file_that_is_no_journal_holds_nothing(folder: OutboxFolder, outbox: Out
     (folder.journals / f"{RUN}.1.rows").write_bytes(b"")
     outbox.take_in()
     assert outbox.runs.list() == []
+
+
+@pytest.mark.parametrize("body", [b"Xsomething new", b'B{"record": {"name": "train", "new": 1}, "hub": {}}', b"B[]"])
+def test_record_of_a_later_release_is_passed_over(written: Journal, body: bytes) -> None:
+    written._write(journal._framed(body))
+    put(written, 0, ROW)
+    assert entries(written.path) == [BEGINNING, row(0, ROW)]
+
+
+def test_journal_of_a_run_that_nobody_knows_is_left_and_the_others_come_in(written: Journal, outbox: Outbox) -> None:
+    put(written, 0, ROW)
+    known = journal._framed(b"B" + json.dumps(asdict(BEGINNING)).encode())
+    later = written.path.with_name(f"{'a' * 20}.0.rows")
+    later.write_bytes(written.path.read_bytes().replace(known, journal._framed(b"B[]")))
+    outbox.take_in()
+    assert [(run.id, run.epochs_recorded) for run in outbox.runs.list()] == [(RUN, 1)]
+    outbox.runs.start("a" * 20, STARTED, hub=HUB, heartbeat_s=300)
+    outbox.take_in()
+    assert outbox.runs.epochs("a" * 20) == {0}
 
 
 def test_journal_is_for_its_user_alone(written: Journal) -> None:
