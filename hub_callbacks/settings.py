@@ -125,6 +125,17 @@ class Settings:
         LOG, "off", "A line of `serve` on standard output for each request, without queries and keys."
     )
     stop_s: float = _row(SECONDS, 30.0, "Longest wait of a `serve` that is stopped for the uploads in progress.")
+    max_body_mb: float = _row(MEGABYTES, 16.0, "Most that a hub takes in one request that is no file.")
+    max_file_mb: float = _row(MEGABYTES, 65_536.0, "Largest checkpoint or data set that a hub takes.")
+    max_unpacked_mb: float = _row(MEGABYTES, 1_048_576.0, "Most that a data set may come to, unpacked.")
+    max_name_chars: int = _row(COUNT, 1024, "Longest name that a hub takes, of a thing, a metric or a field.")
+    max_nesting: int = _row(COUNT, 16, "Most objects and lists within each other that a hub takes.")
+    max_row_keys: int = _row(COUNT, 2000, "Most metrics that a hub takes of one epoch.")
+    max_rows: int = _row(COUNT, 10_000, "Most epochs that a hub takes in one request.")
+    max_uploads: int = _row(COUNT, 200, "Most uploads that a hub has in progress with one key.")
+    max_failed_sign_ins: int = _row(
+        COUNT, 10, "Sign-ins under one name from one address that may fail in a quarter of an hour."
+    )
     block: tuple[str, ...] = _row(NAMES, (), "Plugins that are not loaded, such as `hub`.")
 
     @classmethod

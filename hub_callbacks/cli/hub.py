@@ -40,7 +40,7 @@ def serve_command(
         announce=click.echo,
         database_url=settings.database_url if database_url is None else database_url,
         blobs_url=settings.blobs_url if blobs_url is None else blobs_url,
-        limits=Limits(keep_checkpoints=settings.keep_checkpoints, stop_s=settings.stop_s),
+        limits=Limits.of(settings),
     )
 
 

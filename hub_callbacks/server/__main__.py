@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hub_callbacks.errors import HubCallbacksError
+from hub_callbacks.server.limits import Limits
 from hub_callbacks.server.serving import LOOPBACK, serve, serve_local
+from hub_callbacks.settings import Settings
 
 _IDLE_S = 900.0  # an evening's pause between two looks at the curves; starting again takes a second
 
@@ -18,11 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     data_dir = options.data_dir.expanduser().absolute()
     try:
+        limits = Limits.of(Settings.load())
         if options.local:
-            serve_local(port=options.port, data_dir=data_dir, idle_s=options.idle_s)
+            serve_local(port=options.port, data_dir=data_dir, idle_s=options.idle_s, limits=limits)
         else:
             homes = {"database_url": options.database_url, "blobs_url": options.blobs_url}
-            serve(host=options.host, port=options.port, data_dir=data_dir, announce=_say, **homes)
+            serve(host=options.host, port=options.port, data_dir=data_dir, announce=_say, limits=limits, **homes)
     except HubCallbacksError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -70,7 +70,7 @@ def create_app(
     add_handlers(app)
     show_failures(app)
     app.state.numbers = Numbers()
-    app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, stall_s=limits.stall_s)
+    app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, limits=limits)
     app.add_middleware(Observer, numbers=app.state.numbers)
     delete_expired(app.state.hub)
     return app

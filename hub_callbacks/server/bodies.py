@@ -118,7 +118,7 @@ class MetricsBody(_Body):
     """Rows by epoch, a decimal text; each row is a JSON text, in which Python's NaN and Infinity may stand."""
 
     type: Literal["metrics"]
-    metrics: Annotated[dict[Annotated[str, Field(pattern=r"^\d{1,9}$")], str], Field(max_length=10_000)]
+    metrics: dict[Annotated[str, Field(pattern=r"^\d{1,9}$")], str]
 
 
 class HeartbeatBody(_Body):

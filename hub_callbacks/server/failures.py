@@ -31,6 +31,7 @@ from hub_callbacks.server.store import (
     NotFoundError,
     SupersededError,
     TooManyArtifactsError,
+    TooManyUploadsError,
     UploadGoneError,
 )
 
@@ -50,6 +51,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     ArchiveError: 422,
     CheckpointError: 422,
     UploadBusyError: 423,
+    TooManyUploadsError: 429,
     UploadGoneError: 410,
 }
 

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from hub_callbacks import wire
 from hub_callbacks.server.archives import check_archive
 from hub_callbacks.server.context import Hub
+from hub_callbacks.server.guard import expect_file
 from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip
@@ -48,6 +49,7 @@ async def received_form(request: Request, hub: Hub, *, limit_bytes: int) -> Asyn
         FormError: It is no form, or one that is not allowed.
     """
     form = UploadForm(request.headers.get("content-type", ""), hub.blobs.writer, limit_bytes=limit_bytes)
+    expect_file(request)
     try:
         await feed(request.stream(), form.take)
         yield form

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.failures import failure
-from hub_callbacks.server.limits import STALL_S
+from hub_callbacks.server.limits import DEFAULTS, Limits
 
+_BODY = "hub_callbacks.body"  # where the scope has it
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -50,15 +52,16 @@ class Guard:
     Args:
         app: The application.
         activity: Where requests are counted.
-        stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
+        limits: How large a body may be, and how long a client may neither send nor take a byte that is due before it is
+            given up.
         hosts: The names in ``Host`` that are ours; any where empty. On loopback a page of another site could have its
             own name point to 127.0.0.1 and read our replies (DNS rebinding): its Host gives it away.
     """
 
     def __init__(
-        self, app: ASGIApp, *, activity: Activity, hosts: Collection[str] = (), stall_s: float = STALL_S
+        self, app: ASGIApp, *, activity: Activity, hosts: Collection[str] = (), limits: Limits = DEFAULTS
     ) -> None:
-        self._app, self._activity, self._hosts, self._stall_s = app, activity, frozenset(hosts), stall_s
+        self._app, self._activity, self._hosts, self._limits = app, activity, frozenset(hosts), limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -73,7 +76,9 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Headers(scope=scope)
-        body = _Body(receive, waits_for_continue="expect" in asked, stall_s=self._stall_s)
+        stall_s = self._limits.stall_s
+        body = _Body(receive, waits_for_continue="expect" in asked, limits=self._limits)
+        scope[_BODY] = body
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -81,10 +86,10 @@ class Guard:
                 _protect(headers)
                 if not await body.drain():
                     headers["connection"] = "close"  # what may still come of the body is no next request
-            with anyio.move_on_after(self._stall_s) as waiting:
+            with anyio.move_on_after(stall_s) as waiting:
                 await send(message)
             if waiting.cancelled_caught:
-                raise StalledError(f"The client took no byte of the reply for {self._stall_s:g} seconds.")
+                raise StalledError(f"The client took no byte of the reply for {stall_s:g} seconds.")
 
         if self._hosts and _name(asked.get("host", "")) not in self._hosts:
             reply = failure(421, "This is not a name of this hub. Open it as http://127.0.0.1 with its port.")
@@ -94,6 +99,12 @@ class Guard:
                 await self._app(scope, body.receive, answer)
 
 
+def expect_file(request: Request) -> None:
+    """Let the request's body be as large as files are; without this, none is read to its end that is larger."""
+    body: _Body = request.scope[_BODY]
+    body.expect_file()
+
+
 class _Body:
     """A request's body, read to its end before the reply goes out.
 
@@ -101,8 +112,10 @@ class _Body:
     sent on, often never sees the answer: a refusal would look like a broken line, and be tried for ever.
     """
 
-    def __init__(self, receive: Receive, *, waits_for_continue: bool, stall_s: float) -> None:
-        self._receive, self._stall_s = receive, stall_s
+    def __init__(self, receive: Receive, *, waits_for_continue: bool, limits: Limits) -> None:
+        self._receive, self._stall_s = receive, limits.stall_s
+        self._limit_bytes, self._is_limited = limits.body_bytes, True
+        self._size_bytes = 0
         self._is_drained = waits_for_continue  # RFC 9110, section 10.1.1: it sends nothing until we ask for it
         self._is_over = self._has_stalled = False
 
@@ -110,7 +123,7 @@ class _Body:
         """The next part of the body; behind its end the client's leaving, for which there is no hurry.
 
         Raises:
-            HTTPException: 408, none came for too long.
+            HTTPException: 408, none came for too long; 413, it is too large.
         """
         if self._is_over:
             return await self._receive()
@@ -120,10 +133,18 @@ class _Body:
             self._has_stalled = self._is_over = True
             raise HTTPException(408, f"No byte came for {self._stall_s:g} seconds.")
         self._is_drained = self._is_over = message["type"] != "http.request" or not message.get("more_body", False)
+        self._size_bytes += len(message.get("body", b""))
+        if self._is_limited and self._size_bytes > self._limit_bytes:
+            raise HTTPException(413, f"The body may have {self._limit_bytes} bytes at most.")
         return message
+
+    def expect_file(self) -> None:
+        """Let it be as large as whoever reads it allows."""
+        self._is_limited = False
 
     async def drain(self) -> bool:
         """Read what is left of the body; whether it has ended, or the client waits for us to ask for it."""
+        self._is_limited = False
         with contextlib.suppress(HTTPException):  # the reply comes all the same
             while not self._is_drained and not self._has_stalled:
                 await self.receive()

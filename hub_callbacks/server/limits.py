@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub_callbacks import wire
+from hub_callbacks.settings import Settings
 
 STALL_S: Final = 60.0  # a connection over radio is back by then; a client's own time-outs are as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a hub takes at most; what goes beyond is refused with a 4xx that says so. See the settings of these names.
+    """What a hub takes at most; what goes beyond is refused with a 4xx that says so. `of` reads the settings.
 
     Attributes:
         body_bytes: A body that is not a file.
@@ -23,7 +24,7 @@ class Limits:
         artifacts: Artifacts of one model.
         unpacked_bytes: A data set's files, unpacked.
         files: A data set's files.
-        name_chars: A name.
+        name_chars: A name of a thing, a metric or a field.
         nesting: Objects and lists within each other.
         row_keys: Metrics of one epoch.
         rows: Epochs of one request.
@@ -51,6 +52,27 @@ class Limits:
     stall_s: float = STALL_S
     keep_checkpoints: int = 0
     stop_s: float = 30.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """What the settings say."""
+        return cls(
+            body_bytes=_bytes(settings.max_body_mb),
+            upload_bytes=_bytes(settings.max_file_mb),
+            unpacked_bytes=_bytes(settings.max_unpacked_mb),
+            name_chars=settings.max_name_chars,
+            nesting=settings.max_nesting,
+            row_keys=settings.max_row_keys,
+            rows=settings.max_rows,
+            uploads=settings.max_uploads,
+            sign_ins=settings.max_failed_sign_ins,
+            keep_checkpoints=settings.keep_checkpoints,
+            stop_s=settings.stop_s,
+        )
+
+
+def _bytes(megabytes: float) -> int:
+    return int(megabytes * (1 << 20))
 
 
 DEFAULTS: Final = Limits()

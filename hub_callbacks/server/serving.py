@@ -76,7 +76,7 @@ def serve(
         _run(folder, listener, hosts=hosts, on_ready=ready, limits=limits)
 
 
-def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
+def serve_local(*, port: int, data_dir: Path, idle_s: float, limits: Limits = DEFAULTS) -> None:
     """Serve the local hub of a data folder on loopback until it was idle so long.
 
     It listens on ``port`` (0 when it does not matter), else where it listened last, else on any. It returns at once
@@ -92,7 +92,11 @@ def serve_local(*, port: int, data_dir: Path, idle_s: float) -> None:
             _listen(LOOPBACK, [port or None, _port(last), 0]) as listener,
         ):
             url = _url(LOOPBACK, listener.getsockname()[1])
-            _run(folder, listener, hosts=LOOPBACK_HOSTS, on_ready=lambda: _write_note(folder, url), idle_s=idle_s)
+
+            def ready() -> None:
+                _write_note(folder, url)
+
+            _run(folder, listener, hosts=LOOPBACK_HOSTS, on_ready=ready, idle_s=idle_s, limits=limits)
     except HubInUseError:
         return  # that one is the local hub
 

@@ -126,7 +126,7 @@ def test_reply_that_is_not_read_is_given_up(serve: Callable[[ASGIApp], tuple[str
         finally:
             given_up.set()
 
-    address = serve(Guard(endless, activity=Activity(), stall_s=STALL_S))
+    address = serve(Guard(endless, activity=Activity(), limits=Limits(stall_s=STALL_S)))
     with socket.create_connection(address, timeout=TIMEOUT_S) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert given_up.wait(TIMEOUT_S)

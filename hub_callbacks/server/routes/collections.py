@@ -11,6 +11,7 @@ from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import key_needed
 from hub_callbacks.server.bodies import Id, Listing, Object, PageQuery, Reply
 from hub_callbacks.server.context import Hub
+from hub_callbacks.server.documents import check_document
 from hub_callbacks.server.files import thing_path
 from hub_callbacks.server.routes.access import settle
 from hub_callbacks.server.store.access import Collection
@@ -36,6 +37,7 @@ def reader(caller: Caller | None, asked: PageQuery) -> Caller | None:
 
 def create(request: Request, hub: Hub, kind: ThingKind, caller: Caller, body: dict[str, Any]) -> Reply[Id]:
     """Make a thing."""
+    check_document(body, hub.limits)
     body = settle(hub, caller, body) if kind == "datasets" else body
     thing = hub.store.create_thing(kind, body, owner=caller.user_id)
     note_publishing(request, hub, kind, thing.id, caller, body)
@@ -79,6 +81,7 @@ def patch(
     request: Request, hub: Hub, kind: ThingKind, thing_id: str, caller: Caller, body: dict[str, Any]
 ) -> Reply[Id]:
     """Lay a part of a document over the thing's."""
+    check_document(body, hub.limits)
     if kind == "datasets" and "projectId" in body:
         body = settle(hub, caller, body)
     hub.store.update_thing(kind, thing_id, body)

@@ -22,6 +22,7 @@ from hub_callbacks.server.bodies import (
     ResetBody,
 )
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.documents import check_document, check_row
 from hub_callbacks.server.files import file_path, pointed_to, training_path
 from hub_callbacks.server.routes.access import Attempt, Owner, ReadableModel, check_readable, owner, settle
 from hub_callbacks.server.routes.collections import note_publishing, reader, root_url
@@ -89,6 +90,8 @@ def reset(request: Request, body: ResetBody, hub: ThisHub, shown: ShownKey) -> R
 def _settled(hub: Hub, caller: Caller, body: PatchBody, *, is_new: bool = True) -> Object:
     """What the client sent, in a project where it may be, with a data set that the caller may read."""
     given = body.given()
+    check_document(given, hub.limits)
+    check_row(given.get("summary") or {}, hub.limits)
     if is_new or "projectId" in given:
         given = settle(hub, caller, given)
     if body.dataset_id:

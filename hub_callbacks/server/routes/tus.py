@@ -19,19 +19,18 @@ from starlette.types import Message, Receive, Scope, Send
 from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Failure
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.guard import expect_file
 from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.publishing import CheckpointError, describe
 from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of, turn
-from hub_callbacks.server.routes.access import Attempt, OwnModelId
+from hub_callbacks.server.routes.access import Attempt, Owner, OwnModelId
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
-_MAX_BYTES: Final = 1 << 36  # 64 GiB: no checkpoint is larger, and a wrong length is found out at once
 _ALGORITHMS: Final = {wire.TUS_CHECKSUM: "sha256", "sha1": "sha1"}  # tus wants SHA-1 of every server
 _ABILITIES: Final = {
     "tus-version": wire.TUS_VERSION,
     "tus-extension": "creation,expiration,checksum,termination",
     "tus-checksum-algorithm": ",".join(_ALGORITHMS),
-    "tus-max-size": str(_MAX_BYTES),
 }
 _UPLOADS = wire.uploads("{model_id}")
 _UPLOAD = f"{_UPLOADS}/{{upload_id}}"
@@ -74,18 +73,22 @@ router = APIRouter(
 
 @router.options(_UPLOADS, status_code=204)
 @router.options(_UPLOAD, status_code=204)
-async def abilities() -> Response:
+async def abilities(hub: ThisHub) -> Response:
     """What of tus the hub can do."""
-    return Response(status_code=204, headers=_ABILITIES)
+    return Response(status_code=204, headers={**_ABILITIES, "tus-max-size": str(hub.limits.upload_bytes)})
 
 
-@router.post(_UPLOADS, status_code=201, responses=_failures({413: "It is too large."}))
-def create(request: Request, own_id: OwnModelId, hub: ThisHub, attempt: Attempt = None) -> Response:
+@router.post(
+    _UPLOADS, status_code=201, responses=_failures({413: "It is too large.", 429: "The key has too many uploads."})
+)
+def create(model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt: Attempt = None) -> Response:
     """Begin an upload, or find the one that was begun before. A checkpoint that is here needs no byte more."""
     delete_expired(hub)
-    new = replace(_said(request.headers), size_bytes=_length(request.headers), blob=hub.blobs.new_name())
-    upload = hub.store.create_upload(own_id, new, attempt=attempt)
-    location = f"{wire.uploads(own_id)}/{upload.id}"
+    size_bytes = _length(request.headers, at_most=hub.limits.upload_bytes)
+    new = replace(_said(request.headers), size_bytes=size_bytes, blob=hub.blobs.new_name())
+    key_id = owner.key_id or owner.user_id
+    upload = hub.store.create_upload(model_id, new, attempt=attempt, key_id=key_id, at_most=hub.limits.uploads)
+    location = f"{wire.uploads(model_id)}/{upload.id}"
     return Response(status_code=201, headers={"location": location, **_progress(hub, upload)})
 
 
@@ -140,6 +143,7 @@ async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Respons
 
 
 async def _receive(request: Request, reception: Reception) -> None:
+    expect_file(request)
     try:
         await feed(request.stream(), reception.take)
     except (ClientDisconnect, HTTPException) as error:
@@ -180,10 +184,10 @@ def _metadata(upload: Upload) -> dict[str, object]:
     return {"filename": upload.filename, "epoch": upload.epoch, **kind, **named}
 
 
-def _length(headers: Mapping[str, str]) -> int:
+def _length(headers: Mapping[str, str], *, at_most: int) -> int:
     length = _number(headers, wire.UPLOAD_LENGTH_HEADER)
-    if length > _MAX_BYTES:
-        raise HTTPException(413, f"An upload has at most {_MAX_BYTES} bytes, not {length}.")
+    if length > at_most:
+        raise HTTPException(413, f"An upload has at most {at_most} bytes, not {length}.")
     if length == 0:
         raise CheckpointError("An upload of no bytes is no checkpoint.")
     return length

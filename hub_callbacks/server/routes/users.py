@@ -11,6 +11,7 @@ from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import Manager, Viewer
 from hub_callbacks.server.bodies import FAILURES, Id, PageQuery, Reply, also
 from hub_callbacks.server.context import ThisHub
+from hub_callbacks.server.documents import check_document
 from hub_callbacks.server.people import UserBody, UserListing, UserShown
 from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.people import User
@@ -26,6 +27,7 @@ _TAKEN = also(http_409="The e-mail address is another user's, or nobody would be
 def create(body: UserBody, caller: Manager, request: Request, hub: ThisHub) -> Reply[Id]:
     """Create a user, a trainer where no role is said. They come in with a key, or with e-mail and password."""
     said = body.changes()
+    check_document(body.model_dump(exclude_unset=True), hub.limits)
     name = said.get("name") or said.get("email") or ""
     made = hub.store.create_user(
         name,
@@ -58,6 +60,7 @@ def read(user_id: str, caller: Viewer, hub: ThisHub) -> Reply[UserShown]:
 def patch(user_id: str, body: UserBody, caller: Viewer, request: Request, hub: ThisHub) -> Reply[Id]:
     """Change a user. Everyone may change themselves but for their role; a new password ends their sessions."""
     changes = body.changes()
+    check_document(body.model_dump(exclude_unset=True), hub.limits)
     _check_may_change(caller, user_id, changes)
     if changes:
         hub.store.update_user(user_id, changes)

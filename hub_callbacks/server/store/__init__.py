@@ -11,6 +11,7 @@ from hub_callbacks.server.store.errors import (
     StoreError,
     SupersededError,
     TooManyArtifactsError,
+    TooManyUploadsError,
     UnreachableStoreError,
     UploadGoneError,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "StoreError",
     "SupersededError",
     "TooManyArtifactsError",
+    "TooManyUploadsError",
     "UnreachableStoreError",
     "UploadGoneError",
     "open_store",

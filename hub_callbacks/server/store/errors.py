@@ -84,3 +84,10 @@ class NewerStoreError(StoreError):
 
     def __init__(self) -> None:
         super().__init__("A later release of hub-callbacks has used this database. Run that one, or a later one.")
+
+
+class TooManyUploadsError(StoreError):
+    """The key has as many uploads in progress as it may."""
+
+    def __init__(self, at_most: int) -> None:
+        super().__init__(f"The key has {at_most} uploads in progress. Let one end first.")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store import attempts
 from hub_callbacks.server.store.checkpoints import live_seq, same_content
 from hub_callbacks.server.store.database import Database
+from hub_callbacks.server.store.errors import TooManyUploadsError
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 from hub_callbacks.server.store.schema import checkpoints, models, uploads
 
@@ -39,8 +40,23 @@ class UploadStore:
     database: Database
     clock: Callable[[], float]
 
-    def create_upload(self, model_id: str, new: NewCheckpoint, *, attempt: float | None = None) -> Upload:
+    def create_upload(
+        self,
+        model_id: str,
+        new: NewCheckpoint,
+        *,
+        attempt: float | None = None,
+        key_id: str = "",
+        at_most: int | None = None,
+    ) -> Upload:
         """An upload of that content, which will lie in the blob ``new.blob``.
+
+        Args:
+            model_id: The model.
+            new: The content, as its client says.
+            attempt: Which start of the training it is from.
+            key_id: The key that it comes with.
+            at_most: Uploads that the key may have in progress, with this one.
 
         Returns:
             The upload. One that was begun before is found again, with its own blob; where the checkpoint is published
@@ -48,6 +64,7 @@ class UploadStore:
 
         Raises:
             NotFoundError: There is no such model.
+            TooManyUploadsError: The key has others in progress, as many as it may.
             SupersededError: A later training than ``attempt`` has trained that epoch anew.
         """
         with self.database.write() as connection:
@@ -57,7 +74,10 @@ class UploadStore:
             if upload_id is None:
                 upload_id = wire.new_id()
                 is_published = connection.execute(same_content(checkpoints, seq, new)).first() is not None
-                connection.execute(insert(uploads), self._row(upload_id, seq, new, is_published=is_published))
+                if at_most is not None and not is_published and self._in_progress(connection, key_id) >= at_most:
+                    raise TooManyUploadsError(at_most)
+                row = self._row(upload_id, seq, new, is_published=is_published)
+                connection.execute(insert(uploads), {**row, "key_id": key_id or None})
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(expires_at=self._until()))
             return _upload(connection.execute(_UPLOADS.where(uploads.c.id == upload_id)).one())
 
@@ -100,6 +120,11 @@ class UploadStore:
             blobs = connection.execute(unfinished).scalars().all()
             connection.execute(delete(uploads).where(expired))
         return list(blobs)
+
+    def _in_progress(self, connection: Connection, key_id: str) -> int:
+        wanted = select(func.count()).select_from(uploads)
+        own = (uploads.c.key_id == key_id, uploads.c.is_published.is_(False), uploads.c.expires_at > self.clock())
+        return int(connection.execute(wanted.where(*own)).scalar_one())
 
     def _begun(self, connection: Connection, seq: int, new: NewCheckpoint) -> str | None:
         begun = same_content(uploads, seq, new).where(
