@@ -50,16 +50,16 @@ class Training:
         rows = {str(epoch): f'{{"loss": {loss}}}' for epoch in epochs}
         return self.send("POST", wire.model(self.model_id), json={"type": "metrics", "metrics": rows}).status_code
 
-    def upload(self, epoch: int, content: bytes) -> int:
-        fields = {"epoch": epoch, "type": "epoch", "isBest": "True"}
+    def upload(self, epoch: int, content: bytes, kind: str = "epoch") -> int:
+        fields = {"epoch": epoch, "type": kind, "isBest": "True"}
         path = wire.upload(self.model_id)
         return self.send("POST", path, data=fields, files={"last.pt": checkpoint(content)}).status_code
 
-    def begin_upload(self, epoch: int) -> requests.Response:
+    def begin_upload(self, epoch: int, kind: str = "epoch") -> requests.Response:
         headers = {
             wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION,
             wire.UPLOAD_LENGTH_HEADER: "100",
-            wire.UPLOAD_METADATA_HEADER: wire.upload_metadata({"filename": "last.pt", "epoch": epoch, "type": "epoch"}),
+            wire.UPLOAD_METADATA_HEADER: wire.upload_metadata({"filename": "last.pt", "epoch": epoch, "type": kind}),
         }
         return self.send("POST", wire.uploads(self.model_id), headers=headers)
 
@@ -130,6 +130,12 @@ def test_late_checkpoint_is_refused_in_either_way(hub: HubServer, first: Trainin
     assert second.upload(3, b"new 3") == 200
     assert second.begin_upload(4).status_code == 201
     assert [one["epoch"] for one in hub.ask("GET", wire.checkpoints(first.model_id))] == [3, 2]
+
+
+def test_model_that_an_earlier_training_ended_with_is_not_the_runs(hub: HubServer, first: Training) -> None:
+    begin(hub, SECOND, start_epoch=3, model_id=first.model_id)
+    assert first.upload(2, b"final", "final") == first.begin_upload(2, "final").status_code == 409
+    assert model(hub, first.model_id)["status"] == "training"
 
 
 def test_late_end_and_summary_are_not_those_of_the_new_training(hub: HubServer, first: Training) -> None:

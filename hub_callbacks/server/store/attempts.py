@@ -23,18 +23,20 @@ def is_earlier(attempt: float | None, model: Any) -> bool:
     return attempt is not None and model.attempt_at is not None and attempt < model.attempt_at
 
 
-def check(connection: Connection, seq: int, attempt: float | None, epochs: Iterable[int]) -> None:
-    """Refuse what an earlier attempt says of epochs that a later one trains anew.
+def check(
+    connection: Connection, seq: int, attempt: float | None, epochs: Iterable[int], *, is_final: bool = False
+) -> None:
+    """Refuse what an earlier attempt says of epochs that a later one trains anew, and the model that it ended with.
 
     Raises:
-        SupersededError: It does.
+        SupersededError: It is refused.
     """
     if attempt is None:
         return
     model = connection.execute(
         select(models.c.id, models.c.attempt_at, models.c.attempt_epoch).where(models.c.seq == seq)
     ).one()
-    if is_earlier(attempt, model) and any(epoch >= model.attempt_epoch for epoch in epochs):
+    if is_earlier(attempt, model) and (is_final or any(epoch >= model.attempt_epoch for epoch in epochs)):
         raise SupersededError(model.id, model.attempt_epoch)
 
 

@@ -53,7 +53,7 @@ class CheckpointStore:
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
-            attempts.check(connection, seq, attempt, [new.epoch])
+            attempts.check(connection, seq, attempt, [new.epoch], is_final=new.is_final)
             if upload_id and connection.execute(_PUBLISHED, {"upload_id": upload_id}).rowcount == 0:
                 raise UploadGoneError(upload_id)
             known = connection.execute(same_content(checkpoints, seq, new)).one_or_none()

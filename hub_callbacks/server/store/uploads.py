@@ -69,7 +69,7 @@ class UploadStore:
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
-            attempts.check(connection, seq, attempt, [new.epoch])
+            attempts.check(connection, seq, attempt, [new.epoch], is_final=new.is_final)
             upload_id = self._begun(connection, seq, new) if new.sha256 else None  # unnamed content is like no other
             if upload_id is None:
                 upload_id = wire.new_id()
