@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import mmap
 import os
 import secrets
 import struct
@@ -108,8 +107,6 @@ class Journal:
         self._close = weakref.finalize(self, os.close, self._file)
         try:
             self._write(_MAGIC + b"\0" + _framed(b"B" + json.dumps(asdict(beginning)).encode()))
-            with mapped(self.path):
-                self._header = mmap.mmap(self._file, _HEADER_BYTES, access=mmap.ACCESS_READ)
         except BaseException:
             self._close()
             self.path.unlink(missing_ok=True)
@@ -117,8 +114,9 @@ class Journal:
 
     @property
     def is_asked_to_stop(self) -> bool:
-        """Whether `ask_to_stop` was called for it; the answer is in memory, and costs nothing."""
-        return self._header[-1] != 0
+        """Whether `ask_to_stop` was called for it. Read, not mapped: a file cut short is no signal to the trainer."""
+        os.lseek(self._file, len(_MAGIC), os.SEEK_SET)
+        return os.read(self._file, 1) not in {b"\0", b""}
 
     @property
     def is_lost(self) -> bool:
@@ -156,7 +154,6 @@ class Journal:
 
     def remove(self) -> None:
         """Close the file and delete it; nothing may be asked of it any more."""
-        self._header.close()
         self._close()
         with mapped(self.path):
             self.path.unlink(missing_ok=True)

@@ -215,6 +215,11 @@ def test_trainer_learns_that_it_is_asked_to_stop(written: Journal, outbox: Outbo
     assert entries(written.path) == [BEGINNING, row(0, ROW)]
 
 
+def test_journal_that_somebody_empties_asks_for_nothing_and_raises_no_signal(written: Journal) -> None:
+    os.truncate(written.path, 0)
+    assert not written.is_asked_to_stop
+
+
 @pytest.mark.parametrize("is_network", [True, False])
 def test_every_record_is_synced_on_a_network_file_system(
     folder: OutboxFolder, mocker: MockerFixture, is_network: bool
