@@ -127,6 +127,26 @@ def test_other_bytes_take_the_place_of_those_of_their_name(hub: HubServer, model
     assert len(hub.blobs() - before) == 1
 
 
+def test_pictures_of_a_training_that_was_superseded_do_not_come_over_the_later_ones(hub: HubServer) -> None:
+    model_id = wire.new_id()
+    for began_at, first in ((100.0, 0), (300.0, 2)):
+        run = {"startedAt": began_at, "startEpoch": first, "epochs": 6}
+        hub.ask("POST", wire.MODELS, json={"id": model_id, "meta": {"name": "train"}, "run": run})
+
+    def send(began_at: float, content: bytes, **fields: Any) -> int:
+        headers, data = {wire.ATTEMPT_HEADER: repr(began_at)}, {"kind": "plot", **fields}
+        files = {"file": ("results.png", content)}
+        return hub.send("POST", wire.artifacts(model_id), headers=headers, data=data, files=files).status_code
+
+    before = hub.blobs()
+    assert send(300.0, PNG) == 200
+    assert send(100.0, picture("late.png")) == 409
+    (kept,) = listed(hub, model_id)
+    assert fetch(hub, kept["url"]).content == PNG
+    assert len(hub.blobs() - before) == 1
+    assert send(100.0, picture("early.png"), epoch=1) == 200, "of an epoch that was not trained anew"
+
+
 def test_browser_that_has_it_is_sent_nothing(hub: HubServer, model_id: str) -> None:
     put(hub, model_id, "results.png", PNG)
     (artifact,) = listed(hub, model_id)

@@ -16,7 +16,7 @@ from hub_callbacks.server.contents import PICTURE_HEAD_BYTES, is_picture, look
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.forms import file_form, received_form
 from hub_callbacks.server.multipart import FormError, UploadForm
-from hub_callbacks.server.routes.access import OwnModelId, ReadableModel
+from hub_callbacks.server.routes.access import Attempt, OwnModelId, ReadableModel
 from hub_callbacks.server.store.rows import Artifact, NewArtifact
 
 router = APIRouter(tags=["artifacts"], responses=FAILURES)
@@ -35,11 +35,15 @@ _BYTES: Final = {
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # a browser's own style of a picture's page
 
 
-@router.post(wire.artifacts("{model_id}"), responses=TOO_LARGE | also(http_409="It has too many."), openapi_extra=_FORM)
-async def put(request: Request, own_id: OwnModelId, hub: ThisHub) -> Reply[Published]:
+@router.post(
+    wire.artifacts("{model_id}"),
+    responses=TOO_LARGE | also(http_409="It has too many, or has been trained anew."),
+    openapi_extra=_FORM,
+)
+async def put(request: Request, own_id: OwnModelId, hub: ThisHub, attempt: Attempt = None) -> Reply[Published]:
     """Take an artifact, in place of the model's one of that name; the same bytes again change nothing."""
     async with received_form(request, hub, limit_bytes=hub.limits.artifact_bytes) as form:
-        stored = await run_in_threadpool(_publish, hub, own_id, form)
+        stored = await run_in_threadpool(_publish, hub, own_id, form, attempt)
     return Reply(message="Artifact stored.", data=stored)
 
 
@@ -71,7 +75,7 @@ def read(artifact_id: str, request: Request, hub: ThisHub, model: ReadableModel)
     return StreamingResponse(pieces, 200, {**headers, **length}, found.media_type)
 
 
-def _publish(hub: Hub, model_id: str, form: UploadForm) -> Published:
+def _publish(hub: Hub, model_id: str, form: UploadForm, attempt: float | None) -> Published:
     writer = form.finish()
     name, sha256 = form.filename, writer.sha256()
     if not re.fullmatch(wire.ARTIFACT_NAME, name):
@@ -88,7 +92,7 @@ def _publish(hub: Hub, model_id: str, form: UploadForm) -> Published:
         new = NewArtifact(
             name=name, kind=kind, epoch=epoch, **content._asdict(), size_bytes=size_bytes, sha256=sha256, blob=blob
         )
-        artifact, unneeded = hub.store.put_artifact(model_id, new, at_most=hub.limits.artifacts)
+        artifact, unneeded = hub.store.put_artifact(model_id, new, at_most=hub.limits.artifacts, attempt=attempt)
     except Exception:
         hub.blobs.delete(blob)
         raise

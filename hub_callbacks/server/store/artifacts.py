@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hub_callbacks import wire
+from hub_callbacks.server.store import attempts
 from hub_callbacks.server.store.checkpoints import live_seq
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import TooManyArtifactsError
 from hub_callbacks.server.store.rows import Artifact, NewArtifact
 from hub_callbacks.server.store.schema import artifacts, models
 
+_END = 2**31 - 1  # the epoch of what is drawn at the end of a training
 _JOINED = select(
     *(column for column in artifacts.c if column.name not in {"seq", "model_seq"}), models.c.id.label("model_id")
 ).join(models, models.c.seq == artifacts.c.model_seq)
@@ -28,13 +30,16 @@ class ArtifactStore:
     database: Database
     clock: Callable[[], float]
 
-    def put_artifact(self, model_id: str, new: NewArtifact, *, at_most: int) -> tuple[Artifact, str | None]:
+    def put_artifact(
+        self, model_id: str, new: NewArtifact, *, at_most: int, attempt: float | None = None
+    ) -> tuple[Artifact, str | None]:
         """Publish a verified blob as the model's artifact of that name, in place of the one before.
 
         Args:
             model_id: The model.
             new: What is published.
             at_most: Artifacts of one model.
+            attempt: When the training began that has drawn it; None where its client does not say.
 
         Returns:
             The artifact, and the blob that nobody needs any more, for the caller to delete. Where the same bytes are
@@ -43,9 +48,11 @@ class ArtifactStore:
         Raises:
             NotFoundError: There is no such model.
             TooManyArtifactsError: It has so many already.
+            SupersededError: A later training than ``attempt`` has trained that epoch anew.
         """
         with self.database.write() as connection:
             seq = live_seq(connection, model_id)
+            attempts.check(connection, seq, attempt, [_END if new.epoch is None else new.epoch])
             same_name = (artifacts.c.model_seq == seq, artifacts.c.name == new.name)
             known = connection.execute(select(artifacts.c.id, artifacts.c.sha256, artifacts.c.blob).where(*same_name))
             before = known.one_or_none()
