@@ -84,10 +84,10 @@ def train(folder: Path, plan: Plan, environ: Mapping[str, str]) -> None:
     LightTrainer(folder, plan).train()
 
 
-def hub(folder: Path, port: int, ready: Connection) -> None:
+def hub(folder: Path, port: int, ready: Connection, database_url: str = "") -> None:
     """Serve as ``hub-callbacks serve`` does, and send its announcements."""
     _log_to(folder / "hub.log")
-    serve(host=LOOPBACK, port=port, data_dir=folder / "hub", announce=ready.send)
+    serve(host=LOOPBACK, port=port, data_dir=folder / "hub", announce=ready.send, database_url=database_url)
 
 
 def sync(folder: Path, wait_s: float, environ: Mapping[str, str]) -> None:

@@ -40,8 +40,9 @@ class RoundHub(Protocol):
 class ServedHub:
     """A hub that a person serves, and serves again on the same port."""
 
-    def __init__(self, folder: Path, context: ForkServerContext) -> None:
+    def __init__(self, folder: Path, context: ForkServerContext, *, database_url: str = "") -> None:
         self._folder = folder
+        self._database_url = database_url
         self._context = context
         self._port = _free_port()
         self._key = ""
@@ -55,7 +56,9 @@ class ServedHub:
         """
         self.end()
         receiver, sender = self._context.Pipe(duplex=False)
-        self._process = self._context.Process(target=actors.hub, args=(self._folder, self._port, sender))
+        self._process = self._context.Process(
+            target=actors.hub, args=(self._folder, self._port, sender, self._database_url)
+        )
         self._process.start()
         sender.close()
         for _ in range(1 if self._key else 2):
