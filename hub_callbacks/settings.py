@@ -17,6 +17,7 @@ from hub_callbacks.errors import SettingsError
 from hub_callbacks.kinds import (
     COUNT,
     FLAG,
+    HOSTS,
     KEY,
     LOCATION,
     LOG,
@@ -120,6 +121,11 @@ class Settings:
         COUNT,
         0,
         "Periodic checkpoints that `serve` keeps of each run, the newest; the final and the best stay. 0 keeps all.",
+    )
+    hosts: tuple[str, ...] = _row(
+        HOSTS,
+        (),
+        "Names under which `serve` answers, for a hub behind a proxy; empty means any, on loopback only its own.",
     )
     access_log: str = _row(
         LOG, "off", "A line of `serve` on standard output for each request, without queries and keys."

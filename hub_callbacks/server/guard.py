@@ -92,7 +92,10 @@ class Guard:
                 raise StalledError(f"The client took no byte of the reply for {stall_s:g} seconds.")
 
         if self._hosts and _name(asked.get("host", "")) not in self._hosts:
-            reply = failure(421, "This is not a name of this hub. Open it as http://127.0.0.1 with its port.")
+            reply = failure(
+                421,
+                "This is not a name of this hub. Name it in the setting hosts, or open http://127.0.0.1 with the port.",
+            )
             await reply(scope, body.receive, answer)
         else:
             with contextlib.suppress(StalledError):  # the server closes the connection, and says so in its log

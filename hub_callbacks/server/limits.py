@@ -33,6 +33,7 @@ class Limits:
         stall_s: Seconds that a client may neither send nor take a byte that is due before it is given up.
         keep_checkpoints: Periodic checkpoints that are kept of each run; 0 for all.
         stop_s: Seconds that a hub that is stopped waits for requests in progress.
+        hosts: Names in ``Host`` under which it answers, beside those of loopback; any where empty.
     """
 
     body_bytes: int = 16 << 20
@@ -52,6 +53,7 @@ class Limits:
     stall_s: float = STALL_S
     keep_checkpoints: int = 0
     stop_s: float = 30.0
+    hosts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -68,6 +70,7 @@ class Limits:
             sign_ins=settings.max_failed_sign_ins,
             keep_checkpoints=settings.keep_checkpoints,
             stop_s=settings.stop_s,
+            hosts=settings.hosts,
         )
 
 

@@ -72,7 +72,8 @@ def serve(
             if key := folder.first_key():
                 announce(f"Admin key, shown this once: {key}")
 
-        hosts = LOOPBACK_HOSTS if _is_loopback(host) else ()
+        named = {name.lower() for name in limits.hosts}
+        hosts = LOOPBACK_HOSTS | named if named or _is_loopback(host) else ()
         _run(folder, listener, hosts=hosts, on_ready=ready, limits=limits)
 
 

@@ -12,7 +12,7 @@ import pytest
 def sweep(rounds: int, *, database_url: str = "") -> None:
     script = Path(__file__).with_name("hub_sweep.py")
     command = [sys.executable, str(script), "--rounds", str(rounds), "--database-url", database_url]
-    swept = subprocess.run(command, capture_output=True, text=True, timeout=60 + 30 * rounds, check=False)
+    swept = subprocess.run(command, capture_output=True, text=True, timeout=600 + 60 * rounds, check=False)
     print(swept.stdout)  # noqa: T201 - the figures, for who asks for them by -rP
     assert swept.returncode == 0, swept.stdout + swept.stderr
 

@@ -172,7 +172,7 @@ def test_tox_environments_in_the_pages_exist(command: str) -> None:
 def test_extras_and_groups_in_the_pages_exist() -> None:
     project = (SOURCE / "pyproject.toml").read_text(encoding="utf-8")
     for install in [words(command) for command in typed() if command.startswith("python -m pip install ")]:
-        extras = [extra for word in install for extra in re.findall(r"^\.\[(.*)\]$", word)]
+        extras = [name for word in install for found in re.findall(r"^\.\[(.*)\]$", word) for name in found.split(",")]
         groups = [group for flag, group in itertools.pairwise(install) if flag == "--group"]
         for name in (*extras, *groups):
             assert re.search(rf"^{name} = \[", project, re.MULTILINE), name
