@@ -6,9 +6,9 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +17,7 @@ import requests
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import HubServer
@@ -54,18 +54,52 @@ def test_numbers_need_a_key(hub: HubServer) -> None:
     assert requests.get(hub.url + wire.NUMBERS, timeout=30).status_code == 401
 
 
-@pytest.mark.parametrize("form", ["json", "text"])
-def test_access_log_has_a_line_for_each_request_and_no_secret(form: str, tmp_path: Path) -> None:
-    environ = {**os.environ, "HUB_CALLBACKS_ACCESS_LOG": form, "HUB_CALLBACKS_DATA_DIR": str(tmp_path)}
+@contextmanager
+def serve(data_dir: Path, **settings: str) -> Iterator[tuple[str, str, subprocess.Popen[str]]]:
+    """A hub as an operator serves it, with settings: its address, the admin's key, and its process."""
+    environ = {f"HUB_CALLBACKS_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-c", "from hub_callbacks.cli import main; main()", "serve", "--port", "0"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "HUB_CALLBACKS_DATA_DIR": str(data_dir), **environ},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         url, key = (process.stdout.readline().split()[-1] for _ in range(2))
+        yield url, key, process
+        process.terminate()
+
+
+def test_hub_behind_a_proxy_answers_to_its_name(tmp_path: Path) -> None:
+    with serve(tmp_path, hosts="hub.example.com") as (url, _, _):
+        for name, status in {"hub.example.com": 200, "HUB.example.com:8443": 200, "other.example.com": 421}.items():
+            assert requests.get(url + wire.HEALTH, headers={"host": name}, timeout=30).status_code == status
+        assert requests.get(url + wire.HEALTH, timeout=30).ok  # what the processes of its machine call it
+
+
+def test_hub_keeps_as_many_checkpoints_as_it_is_told(tmp_path: Path) -> None:
+    with serve(tmp_path, keep_checkpoints="1") as (url, key, _), requests.Session() as session:
+        session.headers[wire.API_KEY_HEADER] = key
+        model_id = session.post(url + wire.MODELS, json={}, timeout=30).json()["data"]["id"]
+        for epoch in range(3):
+            content = b"PK\x03\x04" + bytes([epoch]) * 1000 + b"PK\x05\x06" + bytes(18)
+            form = {"epoch": epoch, "type": "epoch", "isBest": str(epoch == 0)}
+            assert session.post(url + wire.upload(model_id), data=form, files={"last.pt": content}, timeout=30).ok
+        kept = session.get(url + wire.checkpoints(model_id), timeout=30).json()["data"]
+        assert [one["epoch"] for one in kept] == [2, 0]  # the newest, and the best
+        assert all(session.get(one["url"], timeout=30).ok for one in kept)
+    assert len([path for path in (tmp_path / "hub" / "blobs").rglob("*") if path.is_file()]) == 2
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_access_log_has_a_line_for_each_request_and_no_secret(form: str, tmp_path: Path) -> None:
+    with serve(tmp_path, access_log=form) as (url, key, process):
         requests.post(url + wire.MODELS, headers={wire.API_KEY_HEADER: key}, json={}, timeout=30)
         requests.get(f"{url}/models/{key}", params={"token": "SECRET"}, timeout=30, allow_redirects=False)
-        process.send_signal(signal.SIGTERM)
-        lines = process.stdout.read().splitlines()
-        assert process.wait(TIMEOUT_S) == 0
+        process.terminate()
+        lines = str(process.communicate(timeout=TIMEOUT_S)[0]).splitlines()
+        assert process.returncode == 0
     assert len(lines) == 2
     assert not [line for line in lines if key in line or "SECRET" in line]
     if form == "json":
