@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import yaml
 
 from hub_callbacks import HUBTrainingSession, wire
 from hub_callbacks.errors import (
@@ -172,6 +173,44 @@ def test_model_of_somebody_else_is_not_trained(team: Team, settings: Settings) -
 def test_data_set_that_is_still_processed_is_waited_for_by_the_person(team: Team, settings: Settings) -> None:
     with pytest.raises(DatasetNotReadyError, match=r"still be processing it. Try again in a minute"):
         HUBTrainingSession(create(team.hub, dataset={}), settings=settings)
+
+
+def create_dataset(hub: HubServer, members: dict[str, bytes] | None = None) -> str:
+    dataset_id = str(hub.ask("POST", wire.DATASETS, json={"meta": {"name": "drawn"}})["id"])
+    if members:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        hub.ask("POST", f"{wire.dataset(dataset_id)}/upload", files={"drawn.zip": ("drawn.zip", file.getvalue())})
+    return dataset_id
+
+
+def test_data_set_of_the_hub_is_unpacked_once_and_its_archive_deleted(team: Team, settings: Settings) -> None:
+    text = b"path: /elsewhere\ntrain: images/train\nval: images/train\nnames: {0: cat}\n"
+    dataset_id = create_dataset(team.hub, {"drawn/data.yaml": text, "drawn/images/train/1.png": b"1"})
+    model_id = create(team.hub, dataset={}, datasetId=dataset_id)
+    found = [Path(HUBTrainingSession(model_id, settings=settings).fetch_data()) for _ in range(2)]
+    assert found[0] == found[1]
+    said = yaml.safe_load(found[0].read_text(encoding="utf-8"))
+    assert (Path(said["path"]) / said["train"] / "1.png").read_bytes() == b"1"
+    assert [path for path in settings.data_dir.rglob("*.zip*") if path.suffix != ".lock"] == []
+
+
+def test_data_set_that_has_changed_on_the_hub_is_another_here(team: Team, settings: Settings) -> None:
+    found = []
+    for name in (b"cat", b"dog"):
+        text = b"train: images/train\nval: images/train\nnames: {0: %s}\n" % name
+        dataset_id = create_dataset(team.hub, {"data.yaml": text, "images/train/1.png": b"1"})
+        session = HUBTrainingSession(create(team.hub, dataset={}, datasetId=dataset_id), settings=settings)
+        found.append(yaml.safe_load(Path(session.fetch_data()).read_text(encoding="utf-8"))["names"][0])
+    assert found == ["cat", "dog"]
+
+
+def test_data_set_without_an_archive_is_not_ready(team: Team, settings: Settings) -> None:
+    model_id = create(team.hub, dataset={}, datasetId=create_dataset(team.hub))
+    with pytest.raises(DatasetNotReadyError, match=r"still be processing it\. Try again in a minute"):
+        HUBTrainingSession(model_id, settings=settings)
 
 
 def test_hub_that_is_down_is_named_with_how_to_look(settings: Settings) -> None:

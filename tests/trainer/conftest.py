@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +19,7 @@ import requests
 
 from hub_callbacks import wire
 from hub_callbacks.cli.demo import draw_dataset
+from tests.trainer.team import Team
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -82,6 +80,11 @@ class Machine:
         lines = ["from ultralytics import YOLO", f"model = YOLO({self.model!r})", *before]
         return "\n".join([*lines, f"model.train(**{self.arguments(**changes)!r})"])
 
+    def training(self, model: str, name: str, *options: str, **changes: Any) -> str:
+        """A line that trains, in a folder of that name; options are further arguments, as code."""
+        arguments = self.arguments(name=name, **changes)
+        return f"{model}.train({', '.join([*options, f'**{arguments!r}'])})"
+
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_CALLBACKS_")}
         local = {
@@ -104,10 +107,10 @@ class Machine:
             text=True,
         )
 
-    def run(self, *command: str, returncode: int = 0) -> str:
+    def run(self, *command: str, returncode: int = 0, timeout_s: float = 300.0) -> str:
         """Run a command to its end; its output."""
         with self.start(*command) as process:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=timeout_s)
         assert process.returncode == returncode, output
         return output
 
@@ -160,8 +163,8 @@ class Machine:
                 rows.setdefault(int(epoch), {})[curve["meta"]["name"]] = value
         return rows
 
-    def rows_on_disk(self) -> Rows:
-        with (self.save_dir / "results.csv").open(encoding="utf-8") as file:
+    def rows_on_disk(self, save_dir: Path | None = None) -> Rows:
+        with ((save_dir or self.save_dir) / "results.csv").open(encoding="utf-8") as file:
             lines = [{name.strip(): float(value) for name, value in line.items()} for line in csv.DictReader(file)]
         first = min(line["epoch"] for line in lines)  # 0 in 8.0, then 1
         return {int(line.pop("epoch") - first): line for line in lines}
@@ -207,89 +210,6 @@ def _data_dir(process: psutil.Process) -> str | None:
     except psutil.Error:  # it ended, or is not ours
         return None
     return data_dir
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
-    """One hub, and machines that share nothing but its address and a key; nothing depends on the release."""
-
-    hub: HubServer
-    data: Path
-    epochs: int = 6
-
-    def machine(self, machine: Machine, name: str) -> Machine:
-        """A machine of the team like the given one, with a folder of its own under that one's."""
-        env = {"API_URL": self.hub.url, "API_KEY": self.hub.key, "CKPT_S": "0"}
-        folder = machine.folder / name
-        folder.mkdir()
-        own = {f"HUB_CALLBACKS_{name}": value for name, value in env.items()}
-        return replace(machine, folder=folder, env={**machine.env, **own})
-
-    def new_model(self, **config: Any) -> str:
-        """A model that was made on the hub; its page."""
-        given = {"epochs": self.epochs, "batchSize": 8, "imageSize": 64, "device": "cpu", **config}
-        body = {
-            "meta": {"name": "made on the hub"},
-            "config": given,
-            "dataset": {"name": str(self.data)},
-            "lineage": {"architecture": {"name": "yolov8n"}},  # in every release
-        }
-        return self.hub.url + wire.page(self.hub.ask("POST", wire.MODELS, json=body)["id"])
-
-    def script(self, machine: Machine, page: str, *before: str, **arguments: Any) -> str:
-        """A plain script that trains a model of the hub."""
-        place = {"project": str(machine.save_dir.parent), "name": machine.save_dir.name}
-        lines = ["from ultralytics import YOLO", f"model = YOLO({page!r})", *before]
-        return "\n".join([*lines, f"model.train(**{place | {'workers': 0, 'plots': False} | arguments!r})"])
-
-    def start(self, machine: Machine, page: str, **arguments: Any) -> str:
-        """Train a new model of the hub to its end; the output."""
-        return machine.run(str(machine.python), "-c", self.script(machine, page, **arguments))
-
-    def kill(self, machine: Machine, page: str, *, epoch: int) -> None:
-        """Start a training, kill it when that epoch, 0-based, begins, and wait for the checkpoint before it."""
-        told = "model.add_callback('on_train_epoch_start', lambda trainer: print('EPOCH', trainer.epoch, flush=True))"
-        with machine.start(str(machine.python), "-c", self.script(machine, page, told)) as process:
-            assert process.stdout is not None
-            output = list(itertools.takewhile(lambda line: not line.startswith(f"EPOCH {epoch}"), process.stdout))
-            process.kill()
-            assert process.wait() == -signal.SIGKILL, "".join(output)
-        path = wire.checkpoints(page.rpartition("/")[2])
-        give_up_at = time.monotonic() + 60
-        while epoch - 1 not in [one["epoch"] for one in self.hub.ask("GET", path)]:
-            assert time.monotonic() < give_up_at, "the checkpoint did not come in time"
-            time.sleep(0.1)
-
-    def resume(self, machine: Machine, page: str) -> str:
-        """Continue a model of the hub by the command; the output."""
-        place = [f"project={machine.save_dir.parent}", f"name={machine.save_dir.name}", "workers=0", "plots=False"]
-        command = "import sys; from hub_callbacks.cli import main; sys.argv[0] = 'hub-callbacks'; main()"
-        return machine.run(str(machine.python), "-c", command, "train", page, *place)
-
-    def use(self, machine: Machine, page: str) -> str:
-        """Predict with a trained model of the hub, validate and export it; the output."""
-        image = next(self.data.parent.glob("images/val/*.png"))
-        lines = [
-            "from ultralytics import YOLO",
-            f"model = YOLO({page!r})",
-            f"print('FOUND', len(model.predict({str(image)!r}, imgsz=64, verbose=False)))",
-            f"model.val(data={str(self.data)!r}, imgsz=64, plots=False, workers=0, device='cpu')",
-            "print('EXPORTED', model.export(format='torchscript', imgsz=64))",
-        ]
-        return machine.run(str(machine.python), "-c", "\n".join(lines))
-
-    def assert_trained(self, machine: Machine, page: str) -> None:
-        """The page's model is whole: one curve of every epoch once, and the best checkpoint of that machine."""
-        model_id = page.rpartition("/")[2]
-        model = self.hub.ask("GET", wire.model(model_id))
-        assert (model["status"], model["run"]["state"]) == ("trained", "finished")
-        curves = self.hub.ask("GET", wire.metrics(model_id))
-        (losses,) = [curve["data"] for curve in curves if curve["meta"]["name"] == "train/box_loss"]
-        assert sorted(map(int, losses)) == list(range(model["epochs"]))
-        (final,) = [one for one in self.hub.ask("GET", wire.checkpoints(model_id)) if one["isFinal"]]
-        best = (machine.save_dir / "weights" / "best.pt").read_bytes()
-        assert final["sha256"] == hashlib.sha256(best).hexdigest()
-        assert [one["id"] for one in self.hub.ask("GET", wire.MODELS)["results"]] == [model_id]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

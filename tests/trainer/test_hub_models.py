@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Machine, Team
+    from tests.trainer.conftest import Machine
+    from tests.trainer.team import Team
 
 
 def test_model_made_on_the_hub_is_trained_with_its_arguments_and_used(team: Team, machine: Machine) -> None:

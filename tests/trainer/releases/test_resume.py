@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Machine, Team
+    from tests.trainer.conftest import Machine
+    from tests.trainer.team import Team
 
 
 def test_killed_training_is_continued_on_another_machine(team: Team, old_machine: Machine) -> None:

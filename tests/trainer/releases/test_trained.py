@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Machine, Team
+    from tests.trainer.conftest import Machine
+    from tests.trainer.team import Team
 
 
 def test_trained_model_of_the_hub_is_used(team: Team, old_machine: Machine) -> None:
