@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub_callbacks.server.dashboard.series import Points, points, thin
+from hub_callbacks.server.dashboard.series import Points, points, rounded, thin
 from hub_callbacks.server.store.rows import MetricsRow
 
 VALUES = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=400)
@@ -57,3 +57,7 @@ def test_thin_keeps_a_peak_and_a_break_of_one_epoch() -> None:
     thinned = thin(line(y), 100)
     assert (438, 9.0) in zip(thinned.x, thinned.y, strict=True)
     assert (802, None) in zip(thinned.x, thinned.y, strict=True)
+
+
+def test_rounded_keeps_six_digits_and_breaks() -> None:
+    assert rounded([0.123456789, None, 1234567.0, 1e-9]) == [0.123457, None, 1234570.0, 1e-9]

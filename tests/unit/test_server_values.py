@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub_callbacks.server.store.values import best_of, dump, load, number, parse_row
+from hub_callbacks.server.store.values import best_of, dump, load, load_all, number, parse_row
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,9 @@ def test_best_of_follows_the_metrics_direction(name: str, values: list[float], b
 @pytest.mark.parametrize("rows", [[{"lr/pg0": 0.1}], [{"metrics/recall(B)": math.nan}], []])
 def test_best_of_knows_no_best_without_direction_or_value(rows: list[dict[str, Any]]) -> None:
     assert best_of(rows) == {}
+
+
+def test_many_rows_are_read_as_each_alone() -> None:
+    texts = [dump(row) for row in ({"a": 0.5, "b": math.inf}, {}, {"a": -1.0})]
+    assert load_all(texts) == [load(text) for text in texts]
+    assert load_all([]) == []

@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.charts import is_curve
 from hub_callbacks.server.dashboard.formats import plain
-from hub_callbacks.server.dashboard.series import points, thin
+from hub_callbacks.server.dashboard.series import points, rounded, thin
 from hub_callbacks.server.dashboard.views import RunView, run_view
 from hub_callbacks.server.store.rows import Model
 from hub_callbacks.server.store.runs import SCORES
@@ -94,7 +94,7 @@ def lines(hub: Hub, models: Sequence[Model]) -> list[dict[str, Line]]:
     for model in models:
         rows = hub.store.metrics(model.id)
         own = {name: thin(points(rows, name), most) for name in metrics}
-        found.append({name: Line(x=line.x, y=line.y) for name, line in own.items() if line.x})
+        found.append({name: Line(x=line.x, y=rounded(line.y)) for name, line in own.items() if line.x})
     return found
 
 

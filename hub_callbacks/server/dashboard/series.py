@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hub_callbacks.server.store.rows import MetricsRow
 
-_DIGITS = 6  # of a value: more than a screen can show
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def points(rows: Sequence[MetricsRow], metric: str) -> Points:
         value = row.values.get(metric)
         if value is not None:
             x.append(row.epoch + 1)
-            y.append(float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None)
+            y.append(value if math.isfinite(value) else None)
     return Points(x=x, y=y)
 
 
@@ -55,6 +55,11 @@ def thin(line: Points, most: int) -> Points:
     for start in range(0, count, size):
         kept |= _telling(line.y, range(start, min(start + size, count)))
     return Points(x=[line.x[at] for at in sorted(kept)], y=[line.y[at] for at in sorted(kept)])
+
+
+def rounded(values: Sequence[float | None]) -> list[float | None]:
+    """The values with as many digits as a screen can show: half of what is sent."""
+    return [None if value is None else float(f"{value:.{_DIGITS}g}") for value in values]
 
 
 def _telling(y: Sequence[float | None], bucket: range) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ class MetricStore:
         """The model's rows by epoch; none where there is no such model."""
         with self.database.read() as connection:
             rows = connection.execute(_MODEL_ROWS, {"id": model_id}).all()
-        return [MetricsRow(epoch=epoch, values=values.load(row)) for epoch, row in rows]
+        return rows_of(rows)
 
     def _changes(self, model: Any, rows: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
         newest = max(rows)
@@ -107,6 +107,12 @@ def _pace(model: Any, new_epochs: int, *, now: float) -> dict[str, Any]:
     if begun_at is not None:
         times.append(max(0.0, now - begun_at) / new_epochs)  # clocks differ; rows that waited come together
     return {"last_row_at": now, "epoch_times": json.dumps(times[-_EPOCH_TIMES:])}
+
+
+def rows_of(rows: Sequence[Any]) -> list[MetricsRow]:
+    """The rows of epochs and JSON texts."""
+    told = values.load_all(text for _, text in rows)
+    return [MetricsRow(epoch=epoch, values=row) for (epoch, _), row in zip(rows, told, strict=True)]
 
 
 def _parameters(seq: int, epoch: int, row: Mapping[str, float]) -> dict[str, Any]:

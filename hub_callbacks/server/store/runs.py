@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Double, and_, case, cast, func
 from hub_callbacks.server.store import states, values
 from hub_callbacks.server.store.access import visible
 from hub_callbacks.server.store.database import Database
+from hub_callbacks.server.store.metrics import rows_of
 from hub_callbacks.server.store.models import _SEARCHED as SEARCHED
 from hub_callbacks.server.store.models import _model as model_of
 from hub_callbacks.server.store.numbers import number_in
@@ -162,7 +163,7 @@ class RunStore:
             new = select(metrics.c.epoch, metrics.c.row_json).where(own, metrics.c.epoch >= epoch)
             rows = connection.execute(new.order_by(metrics.c.epoch)).all()
             count = connection.execute(select(func.count()).select_from(metrics).where(own)).scalar_one()
-        return [MetricsRow(epoch=epoch, values=values.load(row)) for epoch, row in rows], count
+        return rows_of(rows), count
 
     def sample(self, runs: Sequence[Model]) -> dict[str, list[MetricsRow]]:
         """A few rows of each run, evenly spread over its epochs, by its id."""
