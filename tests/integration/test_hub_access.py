@@ -193,6 +193,20 @@ def test_pages_show_runs_of_shared_projects_only(
         assert ("hidden run" in text, "hidden project" in text) == (is_seen, is_seen)
 
 
+@pytest.mark.parametrize(("who", "is_seen"), [("trainer", True), ("admin", True), ("other trainer", False)])
+def test_numbers_are_taken_away_by_those_who_see_the_run(
+    keys: dict[str, str], shared: dict[str, str], who: str, is_seen: bool
+) -> None:
+    own = send(keys, who, "GET", f"{wire.RUNS}?q=hidden").json()["data"]["results"]
+    assert [run["id"] for run in own] == [shared["model"]] * is_seen
+    named = f"?run={shared['model']}"
+    paths = [wire.run(shared["model"]), wire.export("csv", shared["model"]), wire.export("csv") + named]
+    wanted = 200 if is_seen else 404
+    assert [send(keys, who, "GET", path).status_code for path in paths] == [wanted] * 3
+    page = signed_in(keys, who).get(f"{keys['url']}/compare{named}&run={'A' * 20}&run={'B' * 20}", timeout=10)
+    assert (shared["model"] in page.text.partition("Not on this hub")[2]) != is_seen
+
+
 def test_deleted_run_comes_back_for_those_who_may_change_it(keys: dict[str, str], shared: dict[str, str]) -> None:
     page, origin = keys["url"] + wire.page(shared["model"]), {"origin": keys["url"]}
     owner, other = signed_in(keys, "trainer"), signed_in(keys, "other trainer")
