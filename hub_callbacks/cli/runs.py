@@ -126,6 +126,8 @@ def _run(run: RunStatus, web_root: str) -> dict[str, Any]:
         "epochs_acknowledged": run.epochs_acknowledged,
         "checkpoints_pending": run.checkpoints_pending,
         "checkpoints_acknowledged": run.checkpoints_acknowledged,
+        "artifacts_pending": run.artifacts_pending,
+        "artifacts_acknowledged": run.artifacts_acknowledged,
         "buried": [{"kind": kind, "reason": reason} for kind, reason in run.buried],
         "receipt": run.receipt(),
         "left": run.left(),

@@ -128,6 +128,7 @@ def test_status_has_the_documented_shape(machine: Machine) -> None:
     (run,) = report["runs"]
     assert {"id", "name", "url", "state", "epochs_recorded", "epochs_acknowledged"} <= run.keys()
     assert {"checkpoints_pending", "checkpoints_acknowledged", "buried"} <= run.keys()
+    assert {"artifacts_pending", "artifacts_acknowledged"} <= run.keys()
     assert report["pending"] == 0
     assert set(report["courier"]) == {"alive", "pid"}
     assert report["hub"] == {"url": machine.hub().url, "reachable": True}
