@@ -128,6 +128,15 @@ def test_patch_takes_a_summary_with_words_for_what_json_lacks(hub: HubServer) ->
     assert read(hub, model_id)["run"]["summary"] == {MAP: 0.625, "val/loss": "NaN"}
 
 
+def test_patch_of_something_else_leaves_the_number_of_planned_epochs(hub: HubServer) -> None:
+    model_id = create(hub, config={"epochs": 100}, run={"epochs": 100, "startedAt": 5.0})
+    for body in ({"run": {"epochs": 7}}, {"summary": {MAP: 0.5}}, {"meta": {"name": "renamed"}}):
+        hub.ask("PATCH", wire.model(model_id), json=body)
+        assert read(hub, model_id)["run"]["epochs"] == 7
+    hub.ask("PATCH", wire.model(model_id), json={"config": {"epochs": 50}})
+    assert read(hub, model_id)["run"]["epochs"] == 50
+
+
 def test_run_arguments_may_hold_infinity(hub: HubServer) -> None:
     body = json.dumps({"run": {"args": {"time": float("inf")}, "startedAt": 5.0}})
     data = hub.ask("POST", wire.MODELS, data=body, headers={"content-type": "application/json"})

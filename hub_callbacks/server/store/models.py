@@ -114,7 +114,10 @@ class ModelStore:
             if attempts.is_earlier(attempt, row):
                 raise SupersededError(model_id, row.attempt_epoch)
             document = documents.merge(json.loads(row.document), documents.hub_part(patch))
-            changes = documents.document_columns(document) | documents.run_columns(patch.get("run") or {})
+            changes = documents.document_columns(document)
+            if "config" not in patch:
+                changes.pop("epochs", None)  # the run may know better by now
+            changes |= documents.run_columns(patch.get("run") or {})
             changes |= _project(connection, patch)
             if patch.get("summary") is not None:
                 scores = {name: values.number(value) for name, value in patch["summary"].items()}
