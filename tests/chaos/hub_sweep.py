@@ -37,10 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hub = ServedHub(folder, forking(), database_url=options.database_url)
     hub.start()
     clients = [Client(*hub.address(), rng=random.Random(f"{seed}/{number}")) for number in range(_CLIENTS)]
-    faults = list(_kill(hub, clients, options.rounds, random.Random(seed), folder, options.database_url))
-    hub.start()
-    faults += [fault for client in clients for fault in client.faults()]
-    hub.end()
+    try:
+        faults = list(_kill(hub, clients, options.rounds, random.Random(seed), folder, options.database_url))
+        faults += [fault for client in clients for fault in client.faults()]
+    finally:
+        hub.end()  # else this process waits for it
     faults += _check_deep(folder, options.database_url)
     _say("\n".join([*faults, ""]) if faults else "")
     _say(

@@ -15,7 +15,7 @@ from hub_callbacks.courier import local_hub
 from hub_callbacks.server.serving import LOOPBACK
 from hub_callbacks.wire import LocalHub
 
-_START_S = 30.0
+_START_S = 120.0  # of an interpreter on a machine that is busy with other rounds
 
 
 class RoundHub(Protocol):

@@ -209,5 +209,8 @@ def _command(process: psutil.Process) -> str:
 def forking() -> ForkServerContext:
     """A server that forks processes which have all imports done."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "actors", "hub_callbacks.server.app", "alembic.command"])
+    ours = [
+        f"hub_callbacks.{room}" for room in ("callbacks.hub", "cli.main", "server.serving", "server.upkeep", "testing")
+    ]
+    context.set_forkserver_preload(["__main__", "actors", "alembic.command", *ours])
     return context
