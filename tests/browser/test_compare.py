@@ -51,6 +51,28 @@ def test_selected_runs_are_compared_at_an_address_that_says_which(page: Page, tr
     assert page.url.endswith(address([ids["a"], ids["c"]]))
 
 
+def test_runs_are_selected_and_compared_by_keyboard_alone(page: Page, trainer: Trainer) -> None:
+    for name in "ab":
+        start(trainer, f"keyed-{name}", [0.5])
+    page.goto("/?q=keyed")
+    page.get_by_role("checkbox", name="Select keyed-b").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="keyed-b")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Compare")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 runs compared")
+    drawn(page, SCORE)
+    page.locator("[data-run]").first.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("[data-run]").first).to_have_attribute("aria-pressed", "false")
+
+
 def test_selection_outlasts_a_turn_of_the_page(page: Page, trainer: Trainer) -> None:
     for number in range(51):
         trainer.start(f"picked-{number:02}")
