@@ -147,11 +147,14 @@ class OldClient:
     def start(self, *lines: str) -> subprocess.Popen[str]:
         """Start a script of the user's; its output is one stream."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(self.NOT_INHERITED)}
+        config_dir = self.folder / "ultralytics"
+        config_dir.mkdir(exist_ok=True)  # from 8.4 on, /tmp/Ultralytics is everybody's where it is missing
         own = {
             "ULTRALYTICS_HUB_API": self.tap.url,
             "ULTRALYTICS_HUB_WEB": self.tap.url,
-            "YOLO_CONFIG_DIR": str(self.folder / "ultralytics"),
+            "YOLO_CONFIG_DIR": str(config_dir),
             "YOLO_AUTOINSTALL": "false",
+            "OMP_NUM_THREADS": "1",  # enough for these, and gentle to others
             "PYTHONUNBUFFERED": "1",
         }
         return subprocess.Popen(
@@ -166,7 +169,7 @@ class OldClient:
     def run(self, *lines: str, returncode: int = 0) -> str:
         """Run a script of the user's to its end; its output."""
         with self.start(*lines) as process:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=900)
         assert process.returncode == returncode, output
         return output
 
@@ -176,7 +179,7 @@ class OldClient:
             assert process.stdout is not None
             reader = threading.Thread(target=log.writelines, args=(process.stdout,))
             reader.start()
-            give_up_at = time.monotonic() + 300
+            give_up_at = time.monotonic() + 900
             while not when():
                 assert process.poll() is None, (self.folder / "killed.log").read_text()
                 assert time.monotonic() < give_up_at, (self.folder / "killed.log").read_text()

@@ -87,10 +87,12 @@ class Machine:
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_CALLBACKS_")}
+        config_dir = self.folder / "ultralytics"
+        config_dir.mkdir(exist_ok=True)  # from 8.4 on, /tmp/Ultralytics is everybody's where it is missing
         local = {
             "HUB_CALLBACKS_DATA_DIR": str(self.data_dir),
             "HUB_CALLBACKS_PORT": "0",
-            "YOLO_CONFIG_DIR": str(self.folder / "ultralytics"),
+            "YOLO_CONFIG_DIR": str(config_dir),
             "YOLO_AUTOINSTALL": "false",
             "PYTHONUNBUFFERED": "1",
         }
@@ -107,7 +109,7 @@ class Machine:
             text=True,
         )
 
-    def run(self, *command: str, returncode: int = 0, timeout_s: float = 300.0) -> str:
+    def run(self, *command: str, returncode: int = 0, timeout_s: float = 900.0) -> str:
         """Run a command to its end; its output."""
         with self.start(*command) as process:
             output, _ = process.communicate(timeout=timeout_s)

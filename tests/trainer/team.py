@@ -91,8 +91,10 @@ class Team:
         """Predict with a trained model of the hub, validate and export it; the output."""
         image = next(self.data.parent.glob("images/val/*.png"))
         lines = [
+            "import hashlib, pathlib",
             "from ultralytics import YOLO",
             f"model = YOLO({page!r})",
+            "print('LOADED', hashlib.sha256(pathlib.Path(model.ckpt_path).read_bytes()).hexdigest())",
             f"print('FOUND', len(model.predict({str(image)!r}, imgsz=64, verbose=False)))",
             f"model.val(data={str(self.data)!r}, imgsz=64, plots=False, workers=0, device='cpu')",
             "print('EXPORTED', model.export(format='torchscript', imgsz=64))",

@@ -235,6 +235,19 @@ def test_session_of_the_reference_records_its_run(courier_at_work: None, outbox:
     assert (run.name, run.state, run.epochs_recorded) == ("my loop", "finished", 3)
 
 
+def test_claimed_range_of_ultralytics_is_what_ran() -> None:
+    """By the table that `tox -e trainer-all` writes: from its first release to the last minor one, and each did all."""
+    page = (SOURCE / "docs" / "reference" / "compatibility.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- table -->")[2].partition("<!-- end of the table -->")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in re.findall(r"^\| 8.*$", table, re.MULTILINE)]
+    assert {cell for row in rows for cell in row[1:]} == {"yes"}
+    major, minor = rows[-1][0].split(".")[:2]
+    claim = f"ultralytics>={rows[0][0]},<{major}.{int(minor) + 1}"
+    assert f'"{claim}"' in (SOURCE / "pyproject.toml").read_text(encoding="utf-8")
+    assert f"`{claim}`" in (SOURCE / "README.md").read_text(encoding="utf-8")
+    assert f"`{claim}`" in page
+
+
 def test_weekly_job_names_environments_that_exist() -> None:
     config = configparser.ConfigParser(interpolation=None)
     config.read(SOURCE / "tox.ini")

@@ -22,14 +22,20 @@ IN_SHORT = ("8.4.114", NEWEST)
 PATCHES = Path(__file__).parents[2] / "third_party" / "patches"
 
 BUILT_IN_SESSION = """
-try:
-    from ultralytics.utils.callbacks import hub
-except ImportError:  # up to 8.0.135, and from 8.4.115 on
-    hub = None
-if hasattr(hub, "HUBTrainingSession"):  # from 8.2 on, opened by a callback
-    from ultralytics.utils import SETTINGS
-    SETTINGS["api_key"] = "0" * 42
-    hub.HUBTrainingSession = type("Session", (), {"create_session": lambda *args: print("BUILT-IN SESSION")})
+import importlib, sys
+class Session:
+    client = type("Client", (), {"authenticated": False})
+    def __init__(self, *args):
+        print("BUILT-IN SESSION")
+    create_session = classmethod(lambda cls, *args: print("BUILT-IN SESSION"))
+for name in ("ultralytics.hub.session", "ultralytics.utils.callbacks.hub"):  # 8.1 opens it in train, later a callback
+    try:
+        module = importlib.import_module(name)
+    except ImportError:  # up to 8.0.135 the second, from 8.4.115 on both
+        continue
+    if hasattr(module, "HUBTrainingSession") and "ultralytics.utils" in sys.modules:
+        module.HUBTrainingSession = Session
+        sys.modules["ultralytics.utils"].SETTINGS["api_key"] = "0" * 42
 """
 
 COLUMNS = ("start", "resume", "trained", "local", "ddp")  # the modules test_<column>.py
@@ -82,13 +88,14 @@ def old_machine(machine: Machine, release: str, ultralytics_env: Callable[[str],
     """A machine with that release of Ultralytics."""
     env = {"PYTHONPATH": str(PATCHES)} if release == NEWEST else ultralytics_env(release)
     path = filter(None, [env["PYTHONPATH"], os.environ.get("PYTHONPATH")])
-    return replace(machine, model="yolov8n.yaml", env={**env, "PYTHONPATH": os.pathsep.join(path)})
+    one_thread = {"OMP_NUM_THREADS": "1"}  # enough for trainings this small, and twice as fast on a busy machine
+    return replace(machine, model="yolov8n.yaml", env={**env, **one_thread, "PYTHONPATH": os.pathsep.join(path)})
 
 
 @pytest.fixture
 def two_devices(old_machine: Machine) -> Machine:
     """That machine with two devices, which are two processes on the CPU: see ``tests/third_party/patches``."""
-    return replace(old_machine, env={**old_machine.env, "TWO_CPUS": "1", "OMP_NUM_THREADS": "1"})
+    return replace(old_machine, env={**old_machine.env, "TWO_CPUS": "1"})
 
 
 @pytest.fixture

@@ -6,27 +6,53 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Eventually, Machine
+    from tests.trainer.team import Team
 
 DEVICES: dict[str, Any] = {"device": "0,1", "amp": False}
 MINE = """
 import os
-tell = lambda trainer: print(f"MINE {os.environ['RANK']}:{trainer.epoch}.", flush=True)
-model.add_callback("on_train_epoch_end", tell)
+def mine(event):
+    return lambda trainer: print(f"MINE {os.environ.get('RANK', 'parent')} {event}.", flush=True)
+for event in ("on_pretrain_routine_start", "on_train_start", "on_train_epoch_end", "on_fit_epoch_end", "on_model_save",
+              "on_train_end", "teardown"):
+    model.add_callback(event, mine(event))
 """
-EVERY_EPOCH_ON_BOTH = {(rank, epoch) for rank in "01" for epoch in "012"}
 
 
-def test_two_processes_are_one_run(two_devices: Machine, keeps_callbacks_in_ddp: bool) -> None:
-    output = two_devices.train(MINE, **DEVICES)
+def told(output: str) -> dict[str, list[str]]:
+    """What the script's own callbacks said in each process, in order."""
+    lines = re.findall(r"MINE (\w+) (\w+)\.", output)
+    return {process: [event for one, event in lines if one == process] for process, _ in lines}
+
+
+def test_two_processes_are_one_run(two_devices: Machine) -> None:
+    output = two_devices.train(**DEVICES)
     two_devices.assert_all_delivered()
     assert output.count("HUB: View this run at") == 1
     assert output.count("3/3 epochs, best.pt acknowledged") == 1
-    mine = re.findall(r"MINE (\d):(\d)\.", output)
-    assert sorted(mine) == sorted(EVERY_EPOCH_ON_BOTH if keeps_callbacks_in_ddp else ())
+
+
+@pytest.mark.parametrize("release", ["8.4.114", "newest"])
+def test_callbacks_of_a_script_are_called_as_without_us(two_devices: Machine, keeps_callbacks_in_ddp: bool) -> None:
+    with_us = told(two_devices.train(MINE, **DEVICES))
+    two_devices.assert_all_delivered()
+    off = replace(two_devices, env={**two_devices.env, "HUB_CALLBACKS_DISABLE": "1"})
+    assert with_us == told(off.train(MINE, **DEVICES))
+    assert set(with_us) == ({"0", "1"} if keeps_callbacks_in_ddp else set())
+
+
+@pytest.mark.parametrize("release", ["8.4.114", "newest"])
+def test_model_of_the_hub_stays_that_model(team: Team, two_devices: Machine) -> None:
+    page, machine = team.new_model(epochs=2, device=DEVICES["device"]), team.machine(two_devices, "a")
+    output = team.start(machine, page, amp=DEVICES["amp"])
+    assert output.count(f"HUB: View this run at {page}") == 1
+    team.assert_trained(machine, page)
 
 
 def test_stop_ends_both_processes(two_devices: Machine, eventually: Eventually) -> None:

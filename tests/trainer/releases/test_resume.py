@@ -14,4 +14,5 @@ def test_killed_training_is_continued_on_another_machine(team: Team, old_machine
     team.kill(first, page, epoch=2)
     output = team.resume(second, page)
     assert f"HUB: View this run at {page}" in output
+    assert f"from epoch 3 to {team.epochs} total epochs" in output  # as Ultralytics says it, counted from 1
     team.assert_trained(second, page)
