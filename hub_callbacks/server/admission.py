@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import compile_path
+
 Who = Literal[
     "anyone",
     "link",
@@ -154,6 +158,28 @@ _TABLE: Final[Mapping[Who, str]] = {
 ADMISSION: Final[Mapping[str, Who]] = MappingProxyType(
     {line.strip(): who for who, lines in _TABLE.items() for line in lines.strip().splitlines()}
 )
+
+
+_ADMITTED: Final = {route.replace(":path}", "}"): who for route, who in ADMISSION.items()}
+_PATHS: Final = [(route.partition(" ")[0], compile_path(route.partition(" ")[2])[0]) for route in ADMISSION]
+
+
+def methods(path: str) -> list[str]:
+    """The methods of the routes at that path."""
+    return sorted({method for method, pattern in _PATHS if pattern.match(path)})
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the application, which says where a key may be left out."""
+    if app.openapi_schema is None:
+        app.openapi_schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        for path, item in app.openapi_schema["paths"].items():
+            for method, operation in item.items():
+                if _ADMITTED.get(f"{method.upper()} {path}") in {"reader", "public"}:
+                    operation["security"] = [*operation.get("security", []), {}]
+    return app.openapi_schema
 
 
 def routes(router: Any) -> Iterator[str]:

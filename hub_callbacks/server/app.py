@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 from fastapi import FastAPI
 
 from hub_callbacks import __version__
+from hub_callbacks.server.admission import document
 from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.failures import show_failures
@@ -67,6 +69,7 @@ def create_app(
     )
     app.include_router(api_router())
     app.include_router(page_router())
+    app.openapi = partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented way
     add_handlers(app)
     show_failures(app)
     app.state.numbers = Numbers()

@@ -59,6 +59,12 @@ def also(**meanings: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def files(*media_types: str) -> dict[str, Any]:
+    """What the OpenAPI document says of a reply that is a file; one of JSON is JSON of any kind."""
+    binary = {"type": "string", "format": "binary"}
+    return {media_type: {"schema": {} if media_type == "application/json" else binary} for media_type in media_types}
+
+
 TOO_LARGE: Final = also(http_413="It is too large.")
 
 
@@ -88,7 +94,7 @@ class ThingBody(_Body):
     model_config = ConfigDict(extra="allow")
 
     meta: Object | None = None
-    is_public: bool | None = None
+    is_public: Annotated[bool, Field(strict=True)] | None = None
 
 
 class DatasetBody(ThingBody):

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from hub_callbacks.server.admission import methods
 from hub_callbacks.server.archives import ArchiveError
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
@@ -56,6 +57,9 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
 }
 
 
+_NO_JSON: Final = (
+    "There was an error parsing the body"  # FastAPI's words, where JSON's parser raises what it should not
+)
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -88,6 +92,10 @@ def _answer(status: int) -> Any:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's signature is wider than its use
+    if error.status_code == 400 and error.detail == _NO_JSON:
+        return failure(422, "The body cannot be read: it is no JSON, or goes too deep.")
+    if error.status_code == 405:
+        return failure(405, error.detail, {"allow": ", ".join(methods(request.url.path))})
     message = error.detail
     if error.status_code == 404 and message == "Not Found":
         message = f"This hub has no {request.method} {request.url.path}."

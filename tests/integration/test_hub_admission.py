@@ -341,3 +341,29 @@ def test_no_name_leads_out_of_the_hub(team: Team, path: str) -> None:
     assert reply.status_code in {303, 403, 404, 405, 422}
     assert b"root:" not in reply.content
     assert b"SQLite format" not in reply.content
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (wire.MODELS, "GET, POST"),
+        (wire.model("x"), "DELETE, GET, PATCH, POST"),
+        (f"{wire.uploads('x')}/y", "DELETE, HEAD, OPTIONS, PATCH"),
+    ],
+)
+def test_method_that_is_not_taken_is_answered_with_those_that_are(team: Team, path: str, allowed: str) -> None:
+    reply = team.send("admin", "PUT", path)
+    assert (reply.status_code, reply.headers["allow"], reply.json()["success"]) == (405, allowed, False)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b"{", b"[" * 100_000, b""])
+def test_body_that_is_no_json_is_refused(team: Team, body: bytes) -> None:
+    headers = {wire.API_KEY_HEADER: team.keys["admin"], "content-type": "application/json"}
+    reply = requests.post(team.hub.url + wire.MODELS, data=body, headers=headers, timeout=20)
+    assert (reply.status_code, reply.json()["success"]) == (422, False)
+
+
+def test_document_says_where_no_key_is_needed(team: Team) -> None:
+    paths = team.send("nobody", "GET", "/openapi.json").json()["paths"]
+    assert {} in paths[wire.MODELS]["get"]["security"]
+    assert {} not in paths[wire.MODELS]["post"]["security"]

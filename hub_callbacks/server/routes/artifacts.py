@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from hub_callbacks import wire
-from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Published, Reply, StoredArtifact, also
+from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Published, Reply, StoredArtifact, also, files
 from hub_callbacks.server.contents import PICTURE_HEAD_BYTES, is_picture, look
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.forms import file_form, received_form
@@ -26,12 +26,9 @@ _FORM: Final = file_form(
     f"Under any field name. Its own name matches {wire.ARTIFACT_NAME}, and its content is what that says.",
     kind={"type": "string", "enum": list(_KINDS), "required": True},
     epoch={"type": "integer", "minimum": 0, "maximum": 999_999_999},
-    sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    sha256={"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"},
 )
-_BYTES: Final = {
-    media_type: {"schema": {"type": "string", "format": "binary"}}
-    for media_type in ("image/png", "image/jpeg", "application/json", "text/csv")
-}
+_BYTES: Final = files("image/png", "image/jpeg", "application/json", "text/csv")
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # a browser's own style of a picture's page
 
 

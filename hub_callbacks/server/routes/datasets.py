@@ -71,7 +71,7 @@ def delete(request: Request, dataset_id: str, caller: Owner, hub: ThisHub, hard:
     f"{_PATH}/upload",
     responses=TOO_LARGE,
     openapi_extra=file_form(
-        "The zip archive, under any field name.", sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"}
+        "The zip archive, under any field name.", sha256={"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"}
     ),
 )
 async def upload(dataset_id: str, request: Request, _: Owner, hub: ThisHub) -> Reply[StoredFile]:

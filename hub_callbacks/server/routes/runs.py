@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from hub_callbacks import wire
 from hub_callbacks.server.auth import Viewer
-from hub_callbacks.server.bodies import FAILURES, Object, Reply, RunListing, also
+from hub_callbacks.server.bodies import FAILURES, Object, Reply, RunListing, also, files
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.filters import FilterError
 from hub_callbacks.server.dashboard.listing import Listing, ThisListing
@@ -21,7 +21,7 @@ from hub_callbacks.server.shapes import hub_run
 from hub_callbacks.server.store.rows import Caller, Model
 
 _MOST = 10_000  # runs in one file
-_FILE = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}}
+_FILE = {"content": files(*MEDIA_TYPES.values())}
 
 router = APIRouter(tags=["runs"], responses=FAILURES)
 Limit = Annotated[int, Query(ge=1, le=1000, description="Runs a page.")]

@@ -62,6 +62,12 @@ def _failures(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     return {**FAILURES, **own}
 
 
+def _in_path(*names: str) -> dict[str, Any]:
+    """What the OpenAPI document says of parts of a path that the route itself does not look at."""
+    described = {"in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [{"name": name, **described} for name in names]}
+
+
 router = APIRouter(
     tags=["checkpoints"],
     route_class=_TusRoute,
@@ -71,8 +77,8 @@ router = APIRouter(
 )
 
 
-@router.options(_UPLOADS, status_code=204)
-@router.options(_UPLOAD, status_code=204)
+@router.options(_UPLOADS, status_code=204, openapi_extra=_in_path("model_id"))
+@router.options(_UPLOAD, status_code=204, openapi_extra=_in_path("model_id", "upload_id"))
 async def abilities(hub: ThisHub) -> Response:
     """What of tus the hub can do."""
     return Response(status_code=204, headers={**_ABILITIES, "tus-max-size": str(hub.limits.upload_bytes)})

@@ -24,7 +24,7 @@ _FORM = file_form(
     type={"type": "string", "enum": ["epoch", "final"], "required": True},
     isBest={"type": "string", "enum": ["True", "False"]},
     map={"type": "number"},
-    sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    sha256={"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"},
 )
 
 
