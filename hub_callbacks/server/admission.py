@@ -143,6 +143,7 @@ _TABLE: Final[Mapping[Who, str]] = {
         GET /live/models/{model_id}
         GET /compare
         GET /live/compare
+        GET /keys
     """,
     "page-changer": """
         POST /models/{model_id}/stop
@@ -151,6 +152,8 @@ _TABLE: Final[Mapping[Who, str]] = {
         POST /models/{model_id}/restore
     """,
     "session": """
+        POST /keys
+        POST /keys/{key_id}/revoke
         POST /v1/auth/auto
     """,
 }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 1280, 390
 EPOCHS = 60
-PAGES = ("runs", "run", "compare", "login", "error")  # by their templates
+PAGES = ("runs", "run", "compare", "keys", "login", "error")  # by their templates
 OTHERS = {"problem": "/?where=goodness>1", "nothing": "/?q=nothing-has-this"}
 PAINTED = ("runs", "run", "compare", "login")  # all but what only says that something is wrong
 SERIOUS = """async () => {
@@ -81,6 +81,7 @@ class Gallery:
             "runs": "/",
             "run": wire.page(self.running),
             "compare": "/compare?" + "&".join(f"run={model_id}" for model_id in chosen),
+            "keys": "/keys",
             "login": "/login",
             "error": "/nowhere",
             **OTHERS,

@@ -224,11 +224,16 @@ def test_forged_link_opens_nothing(team: Team, route: str, token: str) -> None:
     assert statuses == {403}
 
 
+@pytest.fixture(scope="module")
+def no_sessions(team: Team) -> dict[str, requests.Session]:
+    """What those have whose sign-in failed: one for each, for the hub soon hears no more of them."""
+    return {who: team.session(who) for who in ("nobody", "forged", "expired", "revoked")}
+
+
 @pytest.mark.parametrize("route", of("page", "page-changer", "session"))
-def test_page_asks_for_a_session(team: Team, route: str) -> None:
+def test_page_asks_for_a_session(team: Team, no_sessions: dict[str, requests.Session], route: str) -> None:
     method, path, _ = request(route, things(team))
-    for who in ("nobody", "forged", "expired", "revoked"):
-        session = team.session(who)
+    for who, session in no_sessions.items():
         reply = session.request(
             method,
             team.hub.url + path,

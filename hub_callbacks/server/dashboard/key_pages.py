@@ -1,0 +1,66 @@
+"""The routes of the page with a user's own keys: what each may do, and when it was last used."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from hub_callbacks.server import auth
+from hub_callbacks.server.auth import PageViewer
+from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.dashboard.render import Renderer, ThisRenderer
+from hub_callbacks.server.people import KeyBody
+from hub_callbacks.server.routes import keys as api
+from hub_callbacks.server.store.rows import RANKS, Caller, Role
+
+KEYS = "/keys"
+_DAY_S = 86400.0
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get(KEYS)
+def keys(hub: ThisHub, caller: PageViewer, render: ThisRenderer) -> HTMLResponse:
+    """The page with the caller's keys."""
+    return _page(hub, caller, render)
+
+
+@router.post(KEYS)
+def create(
+    hub: ThisHub,
+    caller: PageViewer,
+    render: ThisRenderer,
+    request: Request,
+    name: Annotated[str, Form(max_length=256)] = "",
+    role: Annotated[Role | None, Form()] = None,
+    days: Annotated[float | None, Form(gt=0, le=36_500)] = None,
+) -> Response:
+    """Make a key, and show it on the page: the only time that it can be read."""
+    if not auth.is_same_origin(request):
+        return RedirectResponse(KEYS, status_code=303)
+    least = None if role == caller.role else role
+    body = KeyBody(name=name.strip(), role=least, expires_at=hub.clock() + days * _DAY_S if days else None)
+    return _page(hub, caller, render, new_key=api.create(body, caller, request, hub).data.key)
+
+
+@router.post(KEYS + "/{key_id}/revoke")
+def revoke(key_id: str, hub: ThisHub, caller: PageViewer, request: Request) -> Response:
+    """Make a key no good, and back to the page."""
+    if auth.is_same_origin(request):
+        api.revoke(key_id, caller, request, hub)
+    return RedirectResponse(KEYS, status_code=303)
+
+
+def _page(hub: Hub, caller: Caller, render: Renderer, *, new_key: str = "") -> HTMLResponse:
+    now = hub.clock()
+    own = [key for key in hub.store.list_keys(caller.user_id) if not caller.is_limited or key.id == caller.key_id]
+    values: dict[str, Any] = {
+        "keys": [(key, key.revoked_at is None and (key.expires_at is None or key.expires_at > now)) for key in own],
+        "roles": RANKS[: RANKS.index(caller.role) + 1][::-1],
+        "new_key": new_key,
+        "may_make": not caller.is_limited,
+        "own_key_id": caller.key_id,
+    }
+    return render.page("keys.html", caller=caller, **values)
