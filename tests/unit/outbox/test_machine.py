@@ -5,28 +5,18 @@ After every step the whole table, and all that the outbox says of it, must be wh
 
 from __future__ import annotations
 
-import itertools
 import shutil
-import tempfile
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import Bundle, initialize, multiple, rule, run_state_machine_as_test
 
-from hub_callbacks.outbox import HORIZON_S, Beginning, Hub, Journal, Outbox, OutboxFolder
+from hub_callbacks.outbox import HORIZON_S, Hub, Outbox, OutboxFolder
 from hub_callbacks.outbox.journal import Due
-from hub_callbacks.records import Checkpoint, Metrics, RunFinished, RunStarted
+from hub_callbacks.records import Metrics, RunFinished, RunStarted
+from tests.unit.outbox.model import ModelHub, ModelItem, ModelRun
+from tests.unit.outbox.modelled import ModelledOutbox
 
 HUBS = ("", "https://hub.example")
 RUNS = ("a" * 20, "b" * 20)
@@ -36,128 +26,8 @@ hubs = st.sampled_from(HUBS)
 delays = st.sampled_from([0.0, 1.0, 60.0, HORIZON_S])
 
 
-@dataclass(slots=True)
-class ModelItem:
-    run_id: str
-    kind: str
-    due_at: float
-    epoch: int | None = None
-    is_final: bool = False
-    file: str = ""
-    state: str = "queued"
-    attempts: int = 0
-    leased_until: float = 0.0
-    is_superseded: bool = False
-
-    def is_superseded_from(self, first: int) -> bool:
-        """Whether a training that begins at that epoch does again what this is about."""
-        is_periodic = self.kind == "checkpoint" and self.state == "queued" and not self.is_final
-        return (self.kind == "metrics" or is_periodic) and self.epoch is not None and self.epoch >= first
-
-    def may_be_dropped(self, now: float) -> bool:
-        is_periodic = self.kind == "checkpoint" and not self.is_final
-        return is_periodic and self.state == "queued" and self.leased_until <= now
-
-
-@dataclass(slots=True)
-class ModelRun:
-    hub: str
-    is_known: bool = False
-    state: str = "running"
-
-
-@dataclass(slots=True)
-class ModelHub:
-    key: str = ""
-    is_paused: bool = False
-    failures: int = 0
-    retry_at: float = 0.0
-
-
-@dataclass(slots=True)
-class Model:
-    """What the outbox should hold; items have the ids 1, 2, 3 ... in the order in which they came."""
-
-    items: dict[int, ModelItem] = field(default_factory=dict)
-    journals: dict[str, list[ModelItem | Due]] = field(default_factory=dict)  # file to what is not yet taken in
-    noted: set[str] = field(default_factory=set)  # files that were taken in once
-    runs: dict[str, ModelRun] = field(default_factory=dict)
-    hubs: dict[str, ModelHub] = field(default_factory=dict)
-
-    def put(self, item: ModelItem) -> None:
-        self.items[len(self.items) + 1] = item
-
-    def take_in(self) -> None:
-        for name in sorted(self.journals):
-            for entry in self.journals[name]:
-                if isinstance(entry, Due):
-                    self.hasten(name.partition(".")[0], entry.at)
-                else:
-                    self.put(entry)
-            self.journals[name] = []
-            self.noted.add(name)
-
-    def hasten(self, run_id: str, now: float) -> None:
-        for item in self.queued():
-            if item.run_id == run_id and item.attempts == 0:
-                item.due_at = min(item.due_at, now)
-
-    def queued(self) -> list[ModelItem]:
-        return [item for item in self.items.values() if item.state == "queued"]
-
-    def settle(self, ids: list[int], state: str) -> None:
-        for number in ids:
-            if self.items[number].state == "queued":
-                self.items[number].state, self.items[number].leased_until = state, 0.0
-
-    def is_leasable(self, item: ModelItem, now: float) -> bool:
-        run = self.runs[item.run_id]
-        hub = self.hubs[run.hub]
-        return (
-            item.state == "queued"
-            and not hub.is_paused
-            and item.leased_until <= now
-            and all(not now < at <= now + HORIZON_S for at in (item.due_at, hub.retry_at))
-            and (item.kind == "run_started" or run.is_known)
-        )
-
-    def has_work(self) -> bool:
-        open_runs = {item.run_id for item in self.queued() if item.kind == "run_started"}
-        return any(
-            not self.hubs[self.runs[item.run_id].hub].is_paused
-            and (self.runs[item.run_id].is_known or item.run_id in open_runs)
-            for item in self.queued()
-        )
-
-
-class OutboxMachine(RuleBasedStateMachine):
-    """Two couriers and some trainers at once: a lease may be settled after it has ended, or twice."""
-
-    leased = Bundle("leased")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="outbox-machine-"))
-        self.crashes = itertools.count()
-        self.names = (f"{number}.pt" for number in itertools.count())
-        self.now = 1_000_000.0
-        self.model = Model()
-        self.dead: list[Outbox] = []
-        self.journals: dict[str, Journal] = {}
-
-    @initialize(is_known=st.booleans())
-    def open(self, is_known: bool) -> None:
-        self.outbox, self.other = (Outbox(OutboxFolder(self.root / "outbox")) for _ in range(2))
-        self.start(RUNS[0], HUBS[0])
-        if is_known:
-            self.set_remote_id(1)
-
-    def teardown(self) -> None:
-        for outbox in (*self.dead, self.outbox, self.other):
-            outbox.close()
-        shutil.rmtree(self.root)
-
-    # The trainer
+class Trainers(ModelledOutbox):
+    """What trainings do."""
 
     @rule(run_id=runs, hub=hubs, first=st.integers(0, 5))
     def start(self, run_id: str, hub: str, first: int = 0) -> None:
@@ -234,7 +104,8 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(run_id=runs)
     def finish(self, run_id: str) -> None:
         run = self.model.runs.get(run_id)
-        self.take_in(by_another=False)
+        self.outbox.take_in()
+        self.model.take_in()
         if journal := self.journals.pop(run_id, None):
             journal.remove()
             del self.model.journals[journal.path.name]
@@ -245,7 +116,11 @@ class OutboxMachine(RuleBasedStateMachine):
             self.model.put(ModelItem(run_id, "run_finished", self.now))
             self.model.hasten(run_id, self.now)
 
-    # The courier
+
+class Couriers(ModelledOutbox):
+    """What couriers do, of which there may be two: a lease may be settled after it has ended, or twice."""
+
+    leased = Bundle("leased")
 
     @rule(target=leased, files=st.booleans(), limit=st.integers(1, 4))
     def lease(self, files: bool, limit: int) -> object:
@@ -315,6 +190,17 @@ class OutboxMachine(RuleBasedStateMachine):
             known.retry_at = 0.0 if known.failures else known.retry_at
             known.failures = 0
 
+
+class OutboxMachine(Trainers, Couriers):
+    """Two couriers and some trainers at once, a person, and a machine that crashes."""
+
+    @initialize(is_known=st.booleans())
+    def open(self, is_known: bool) -> None:
+        self.outbox, self.other = (Outbox(OutboxFolder(self.root / "outbox")) for _ in range(2))
+        self.start(RUNS[0], HUBS[0])
+        if is_known:
+            self.set_remote_id(1)
+
     # A person
 
     @rule(hub=hubs, key=st.sampled_from(["", "one", "two"]))
@@ -371,69 +257,6 @@ class OutboxMachine(RuleBasedStateMachine):
         self.journals = {}
         self.outbox, self.other = Outbox(folder), Outbox(folder)
         self.model.take_in()
-
-    # What must hold
-
-    @invariant()
-    def table_is_the_models(self) -> None:
-        columns = "id, run_id, kind, state, due_at, attempts, leased_until, file"
-        rows = self.outbox._database.rows(f"SELECT {columns} FROM items ORDER BY id")  # noqa: S608 - our own columns
-        assert [tuple(row) for row in rows] == [
-            (number, i.run_id, i.kind, i.state, i.due_at, i.attempts, i.leased_until, i.file)
-            for number, i in self.model.items.items()
-        ]
-
-    @invariant()
-    def counts_are_the_models(self) -> None:
-        queued = self.model.queued()
-        assert self.outbox.queue.pending() == len(queued)
-        assert self.outbox.queue.has_work() == self.model.has_work()
-        kept = [item.file for item in self.model.items.values() if item.state in {"queued", "buried"} and item.file]
-        assert self.outbox.queue.spooled() == set(kept)
-        for status in self.outbox.runs.list():
-            own = [item for item in self.model.items.values() if item.run_id == status.id]
-            rows = [item for item in own if item.kind == "metrics" and item.state != "dropped"]
-            epochs = {item.epoch for item in rows}
-            open_epochs = {item.epoch for item in rows if item.state != "acked"}
-            assert (status.epochs_recorded, status.epochs_acknowledged) == (
-                len(epochs),
-                len(epochs - open_epochs),
-            )
-            assert status.pending == sum(item.state == "queued" for item in own)
-            assert len(status.buried) == sum(item.state == "buried" for item in own)
-            assert len(status.dropped) == sum(item.state == "dropped" for item in own)
-            assert status.is_final_acknowledged == any(item.is_final and item.state == "acked" for item in own)
-
-    @invariant()
-    def journals_are_the_models(self) -> None:
-        assert {path.name for path in self.outbox.folder.journals.glob("*.rows")} == set(self.model.journals)
-
-    @invariant()
-    def rows_and_finals_are_never_dropped(self) -> None:
-        dropped = [item for item in self.model.items.values() if item.state == "dropped"]
-        assert all(item.is_superseded or item.kind == "checkpoint" for item in dropped)
-        assert not any(item.is_final for item in dropped)
-
-    # How it works
-
-    def draw_run(self, data: st.DataObject) -> str:
-        return data.draw(st.sampled_from(sorted(self.model.runs)))
-
-    def draw_running(self, data: st.DataObject) -> str | None:
-        running = [run_id for run_id, run in sorted(self.model.runs.items()) if run.state == "running"]
-        return data.draw(st.sampled_from(running)) if running else None
-
-    def journal(self, run_id: str) -> tuple[Journal, list[ModelItem | Due]]:
-        """That of the run's trainer, which is another one after a crash, and what it holds that is not taken in."""
-        if run_id not in self.journals:
-            record = RunStarted(name="train", epochs=3, started_at=self.now)
-            beginning = Beginning(record=record, hub=Hub(), heartbeat_s=300)
-            self.journals[run_id] = Journal(self.outbox.folder.journals, run_id, beginning)
-        journal = self.journals[run_id]
-        return journal, self.model.journals.setdefault(journal.path.name, [])
-
-    def checkpoint(self, epoch: int, *, is_final: bool = False) -> Checkpoint:
-        return Checkpoint(epoch=epoch, filename="last.pt", size_bytes=100, is_final=is_final, recorded_at=self.now)
 
 
 @pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=pytest.mark.chaos)])
