@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

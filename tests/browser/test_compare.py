@@ -10,7 +10,7 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 SCORE = "metrics/mAP50-95(B)"
 DRAWN = """metric => document.querySelector(`.plot[data-metric="${metric}"]`)

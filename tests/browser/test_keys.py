@@ -12,7 +12,7 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])

@@ -20,7 +20,7 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 WIDE, NARROW = 1280, 390
 EPOCHS = 60

@@ -15,7 +15,7 @@ from hub_callbacks.testing.pictures import IMAGES, PLOTS, picture, validator
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 DATA = {"curves.json": curves(validator()), "confusion_matrix.json": confusion_matrix(validator())}
 LOADED = "all => all.filter((one) => one.complete && one.naturalWidth > 0).length"

@@ -12,7 +12,7 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 LOSSES = {
     0: {"train/box_loss": 2.0, "val/box_loss": 2.5, "metrics/mAP50-95(B)": 0.1, "model/GFLOPs": 6.5},

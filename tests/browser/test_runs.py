@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 
 def test_runs_show_how_each_stands(page: Page, trainer: Trainer) -> None:

@@ -9,7 +9,7 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 
 def test_sign_in_with_the_link_that_open_opens(hub: HubServer, visitor: Page) -> None:

@@ -10,7 +10,7 @@ from hub_callbacks import wire
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 
 def commands(hub: HubServer, model_id: str) -> Any:

@@ -22,7 +22,7 @@ import requests
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 VERSION = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
 

@@ -20,7 +20,8 @@ from hub_callbacks.testing import FaultHub, ReceivedRun, StubTrainer
 from hub_callbacks.testing.pictures import IMAGES, PLOTS, picture
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer, Wiretap
+    from tests.hubs import HubServer
+    from tests.wiretap import Wiretap
 
 DATA = ("confusion_matrix.json", "curves.json")
 ALL = {*PLOTS, *IMAGES, *DATA}

@@ -18,7 +18,8 @@ from hub_callbacks.cli import main
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Bucket, HubServer
+    from tests.hubs import HubServer
+    from tests.stores import Bucket
 
     Start = Callable[..., HubServer]
 

@@ -12,7 +12,7 @@ import requests
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 MAP = "metrics/mAP50-95(B)"
 

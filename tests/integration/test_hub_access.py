@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 PRIVATE = [
     ("POST", wire.AUTH),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 NO_KEY = ("nobody", "forged", "expired", "revoked", "id token of another hub")
 STRANGERS = ("stranger", "guest", "key of another project")  # a trainer and a viewer, with whom nothing is shared

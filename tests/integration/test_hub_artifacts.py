@@ -14,7 +14,7 @@ from hub_callbacks.server.limits import DEFAULTS
 from hub_callbacks.testing.pictures import picture
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 PNG, JPEG = picture("results.png"), picture("train_batch0.jpg")
 

@@ -23,7 +23,7 @@ from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.settings import Settings
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 FIRST, SECOND = 1000.0, 2000.0  # when two trainings began
 

@@ -17,7 +17,7 @@ from requests_toolbelt import MultipartEncoder
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 BIG_BYTES = 200_000_000
 GROWTH_BYTES = 16_000_000  # a few pieces of 1 MiB for each of the threads, and what the allocator keeps

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 STOP = {"command": "stop"}
 ASKED = {"command": "stop", "reason": "Asked for by admin on the hub."}

@@ -19,7 +19,7 @@ from hub_callbacks import wire
 from hub_callbacks.settings import env_name
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 MIB = 1 << 20
 LIMITS = {

@@ -32,7 +32,7 @@ from hub_callbacks.settings import Settings
 from hub_callbacks.testing import FaultHub
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 DATA = "coco8.yaml"
 

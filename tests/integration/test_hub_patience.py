@@ -25,7 +25,7 @@ from hub_callbacks.server.limits import Limits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 STALL_S = 0.5
 TIMEOUT_S = 30

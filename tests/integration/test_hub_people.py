@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of the tests' own users
 

@@ -15,7 +15,7 @@ import pytest
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 SCORE = "metrics/mAP50-95(B)"
 ROWS = {

@@ -19,7 +19,7 @@ from hub_callbacks import wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 BEGIN = """
 import json, os, sys

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 TIMEOUT_S = 30
 

@@ -14,7 +14,7 @@ import requests
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 KINDS = [wire.DATASETS, wire.PROJECTS]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)

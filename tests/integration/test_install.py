@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Environment
+    from tests.environments import Environment
 
     CreateEnvironment = Callable[[Path], Environment]
 

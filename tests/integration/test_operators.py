@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
     from tests.integration.conftest import TusClient
 
 TIMEOUT_S = 60

@@ -15,7 +15,7 @@ from hub_callbacks.cli import main
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 
 @pytest.fixture

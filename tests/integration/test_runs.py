@@ -21,7 +21,7 @@ from hub_callbacks.errors import ModelNotFoundError, PermanentError
 from hub_callbacks.runs import NoFrameError, Rows
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
 
 SCORE = "metrics/mAP50-95(B)"
 SCORES = {"low": [0.1, 0.2], "high": [0.5, 0.9, math.nan], "none": []}

@@ -24,8 +24,9 @@ from hub_callbacks.outbox import OutboxFolder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Bucket, HubServer
+    from tests.hubs import HubServer
     from tests.integration.conftest import Line, TusClient
+    from tests.stores import Bucket
 
     Pair = tuple[HubServer, HubServer]
 

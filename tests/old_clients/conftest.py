@@ -24,7 +24,8 @@ from hub_callbacks.testing import ReceivedCheckpoint
 from hub_callbacks.testing.form import FileForm
 
 if TYPE_CHECKING:
-    from tests.conftest import Environment, HubServer
+    from tests.environments import Environment
+    from tests.hubs import HubServer
 
 OURS_IS_AWAY = "import importlib.util; assert importlib.util.find_spec('hub_callbacks') is None"
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}

@@ -14,7 +14,7 @@ import pytest
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
     from tests.old_clients.conftest import OldClient
 
 LIFE = """

@@ -14,7 +14,7 @@ import pytest
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
     from tests.old_clients.conftest import OldClient, Tap
 
 HUB_SDKS = {"8.0.100": "", "8.1.0": "0.0.12", "8.2.77": "0.0.25", "8.3.0": "0.0.12", "8.4.114": "0.0.25"}

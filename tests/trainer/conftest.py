@@ -24,7 +24,8 @@ from tests.trainer.team import Team
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from tests.conftest import Environment, HubServer
+    from tests.environments import Environment
+    from tests.hubs import HubServer
 
     class Eventually(Protocol):
         def __call__(self, condition: Callable[[], Any], *, timeout_s: float) -> Any: ...

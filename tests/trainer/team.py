@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
     from tests.trainer.conftest import Machine
 
 

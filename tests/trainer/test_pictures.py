@@ -14,8 +14,9 @@ import requests
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer, Wiretap
+    from tests.hubs import HubServer
     from tests.trainer.conftest import Machine
+    from tests.wiretap import Wiretap
 
 
 DATA = {"curves.json", "confusion_matrix.json"}

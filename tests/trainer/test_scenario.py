@@ -17,7 +17,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.folder import open_folder
 
 if TYPE_CHECKING:
-    from tests.conftest import HubServer
+    from tests.hubs import HubServer
     from tests.trainer.conftest import Machine
 
 SCORE = "metrics/mAP50-95(B)"

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.settings import Settings
+
+THIRD_PARTY = Path(__file__).parents[1] / "third_party"
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +111,74 @@ def script() -> Iterator[Script]:
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """Where the store is: on each engine."""
     return request.getfixturevalue("create_database")() if request.param == "postgresql" else tmp_path / "hub.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """An interpreter that ran to its end, and what the spy plugin was told of in it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    told: list[dict[str, Any]]
+
+    @property
+    def events(self) -> list[str]:
+        return [line["event"] for line in self.told]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """Runs code in a fresh interpreter with a stand-in for Ultralytics and the spy plugin on its path."""
+
+    folder: Path
+
+    def run(
+        self, code: str, *args: str, ultralytics: str = "8_4_190", env: Mapping[str, str] | None = None
+    ) -> Finished:
+        told = self.folder / "told.jsonl"
+        told.unlink(missing_ok=True)
+        process = subprocess.run(
+            [sys.executable, *args, "-c", code],
+            env=self._environment(ultralytics) | {"SPY_FILE": str(told)} | dict(env or {}),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        lines = told.read_text().splitlines() if told.exists() else []
+        return Finished(
+            returncode=process.returncode,
+            stdout=process.stdout,
+            stderr=process.stderr,
+            told=[json.loads(line) for line in lines],
+        )
+
+    def add_plugin(self, name: str, value: str) -> None:
+        """Make an entry point, as an installed package of that name would."""
+        info = self.folder / f"plugin_{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[hub_callbacks]\n{name} = {value}\n")
+
+    def _environment(self, ultralytics: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_CALLBACKS_")}
+        path = [
+            str(self.folder),
+            str(THIRD_PARTY / f"ultralytics_{ultralytics}"),
+            str(THIRD_PARTY / "hub-callbacks-spy"),
+            *filter(None, [os.environ.get("PYTHONPATH")]),
+        ]
+        return kept | {
+            "HUB_CALLBACKS_BLOCK": "hub",  # these tests are not about recording
+            "HUB_CALLBACKS_DATA_DIR": str(self.folder / "data"),
+            "PYTHONPATH": os.pathsep.join(path),
+        }
+
+
+@pytest.fixture
+def interpreter(tmp_path: Path) -> Interpreter:
+    interpreter = Interpreter(folder=tmp_path)
+    interpreter.add_plugin("spy", "hub_callbacks_spy")
+    return interpreter

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Finished, Interpreter
+    from tests.unit.conftest import Finished, Interpreter
 
 PRELUDE = "import hub_callbacks._bootstrap as b; b.install()\nfrom ultralytics import YOLO\n"
 RELEASES = pytest.mark.parametrize("release", ["8_4_190", "8_0_100"])

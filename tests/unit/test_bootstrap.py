@@ -11,7 +11,7 @@ import pytest
 import hub_callbacks._bootstrap
 
 if TYPE_CHECKING:
-    from tests.conftest import Interpreter
+    from tests.unit.conftest import Interpreter
 
 INSTALL = "import hub_callbacks._bootstrap as b; b.install('pth')\n"
 TRAIN = "from ultralytics import YOLO; YOLO().train()\n"

@@ -20,7 +20,7 @@ from hub_callbacks.server.upkeep import sweep
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Bucket
+    from tests.stores import Bucket
 
 CONTENT = bytes(range(256)) * (PART_BYTES // 100)  # two parts and a half of a bucket
 
