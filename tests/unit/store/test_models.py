@@ -1,0 +1,120 @@
+"""Models, with their rows and their lists: what one transaction changes, and what outlives whom."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub_callbacks import wire
+from hub_callbacks.server.store import IdTakenError, NotFoundError, Store
+from hub_callbacks.server.store.rows import Caller
+from hub_callbacks.server.store.schema import checkpoints, metrics
+from tests.unit.store.arrivals import MAP, new_checkpoint
+
+ADMIN = Caller(user_id="", name="", role="admin")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("/home/me/yolo11n.pt", "yolo11n.pt"), ("C:\\runs\\a.pt", "a.pt"), ("run 1", "run 1"), ("\ud800", "?")],
+)
+def test_model_is_named_by_the_last_part_of_a_path(store: Store, owner: str, name: str, shown: str) -> None:
+    assert store.create_model({"meta": {"name": name}}, owner=owner).name == shown
+
+
+def test_model_takes_the_runs_own_words(store: Store, owner: str) -> None:
+    words = {"project": "p", "task": "pose", "epochs": 7, "args": {"lr0": 0.1}, "environment": {"gpu": "x"}}
+    model = store.create_model({"run": {**words, "startedAt": 5.0}}, owner=owner)
+    assert {name: getattr(model, name) for name in words} == words
+    assert (model.state, model.started_at) == ("running", 5.0)
+
+
+def test_id_of_another_owner_is_taken(store: Store, owner: str) -> None:
+    other = store.create_user("other", "trainer").user_id
+    model = store.create_model({}, owner=owner)
+    with pytest.raises(IdTakenError):
+        store.create_model({"id": model.id}, owner=other)
+
+
+def test_metrics_and_what_follows_from_them_change_together(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {1: {MAP: 0.4}, 0: {MAP: 0.6}})
+    store.put_metrics(model_id, {2: {MAP: math.nan}})
+    model = store.get_model(model_id)
+    assert model is not None
+    assert (model.best, model.last_epoch) == ({MAP: 0.6}, 2)
+    assert math.isnan(model.last[MAP])
+    assert [row.epoch for row in store.metrics(model_id)] == [0, 1, 2]
+
+
+def test_metrics_of_no_rows_change_nothing(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {})
+    assert store.metrics(model_id) == []
+
+
+def test_metrics_of_no_model_are_refused(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        store.put_metrics(wire.new_id(), {0: {}})
+
+
+def test_metrics_of_many_writers_all_arrive(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+
+    def write(first: int) -> None:
+        for epoch in range(first, 80, 8):
+            store.put_metrics(model_id, {epoch: {MAP: epoch / 80}})
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    model = store.get_model(model_id)
+    assert model is not None
+    assert [row.epoch for row in store.metrics(model_id)] == list(range(80))
+    assert (model.last_epoch, model.best) == (79, {MAP: 79 / 80})
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_deleted_model_is_gone_with_all_its_parts(store: Store, owner: str, hard: bool) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {0: {MAP: 0.5}})
+    checkpoint = store.add_checkpoint(model_id, new_checkpoint())
+    assert store.delete_model(model_id, hard=hard) == ([checkpoint.blob] if hard else [])
+    nothing: tuple[Any, ...] = (None, [], [], None)
+    found = (store.get_model(model_id), store.metrics(model_id), store.checkpoints(model_id))
+    assert (*found, store.get_checkpoint(checkpoint.id)) == nothing
+
+
+def test_hard_delete_leaves_no_row(store: Store, owner: str) -> None:
+    model_id = store.create_model({}, owner=owner).id
+    store.put_metrics(model_id, {0: {MAP: 0.5}})
+    store.add_checkpoint(model_id, new_checkpoint())
+    store.delete_model(model_id, hard=True)
+    with store.database.read() as connection:
+        rows = [connection.execute(select(table)).all() for table in (metrics, checkpoints)]
+    assert rows == [[], []]
+
+
+def test_list_goes_on_where_it_was_when_models_come_and_go(store: Store, owner: str) -> None:
+    ids = [store.create_model({}, owner=owner).id for _ in range(4)]
+    first = store.list_models(ADMIN, limit=2)
+    store.create_model({}, owner=owner)
+    store.delete_model(ids[2], hard=True)
+    second = store.list_models(ADMIN, limit=2, cursor=first.cursor)
+    assert [model.id for model in second.models] == [ids[1], ids[0]]
+    assert second.cursor is None
+
+
+@pytest.mark.parametrize(("query", "count"), [("ALPHA", 1), ("100%", 1), ("_", 0), ("", 2)])
+def test_list_finds_names_whatever_the_case_and_takes_no_wildcards(
+    store: Store, owner: str, query: str, count: int
+) -> None:
+    for name in ("alpha", "beta 100%"):
+        store.create_model({"meta": {"name": name}}, owner=owner)
+    assert store.list_models(ADMIN, limit=10, query=query).total == count
