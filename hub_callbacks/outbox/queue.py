@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from hub_callbacks.errors import RecordError
-from hub_callbacks.outbox.rows import Hub, Item
+from hub_callbacks.outbox.rows import IS_PERIODIC, Hub, Item
 from hub_callbacks.outbox.schema import Database
 from hub_callbacks.records import Artifact, Checkpoint, Metrics, Record, from_json, to_json
 
@@ -25,10 +25,10 @@ class Queue:
 
     _PUT = "INSERT INTO items (run_id, kind, epoch, body, file, size_bytes, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
     _MAKE_DUE = "UPDATE items SET due_at = ? WHERE run_id = ? AND state = 'queued' AND attempts = 0 AND due_at > ?"
-    _SUPERSEDED = """
+    _SUPERSEDED = f"""
         SELECT id, file FROM items WHERE run_id = ? AND kind = 'checkpoint' AND state = 'queued'
-        AND leased_until <= ? AND NOT json_extract(body, '$.is_final')
-    """
+        AND leased_until <= ? AND {IS_PERIODIC}
+    """  # noqa: S608 - our own constant
 
     def put(self, run_id: str, record: Record, *, due_at: float, file: str = "") -> None:
         """Queue a record of a known run.
@@ -59,10 +59,10 @@ class Queue:
             self.put(run_id, record, due_at=record.recorded_at, file=file)
         return [row["file"] for row in rows]
 
-    _PERIODIC = """
+    _PERIODIC = f"""
         SELECT id, file FROM items INDEXED BY items_queued WHERE kind = 'checkpoint' AND state = 'queued'
-        AND leased_until <= ? AND NOT json_extract(body, '$.is_final') ORDER BY id LIMIT 1
-    """
+        AND leased_until <= ? AND {IS_PERIODIC} ORDER BY id LIMIT 1
+    """  # noqa: S608 - our own constant
     _DROP = """
         INSERT INTO items (run_id, kind, epoch, body, size_bytes, due_at, state, reason)
         VALUES (?, ?, ?, ?, ?, ?, 'dropped', ?)

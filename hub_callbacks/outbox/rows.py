@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 from hub_callbacks.records import Record
 
+# What a checkpoint is, as SQL, by the spelling of `to_json`; within a text, the quotes would be escaped. Not by
+# SQLite's JSON functions: a body that they refuse, as with a NaN before SQLite 3.42, would look like a damaged file.
+IS_FINAL = """instr(body, '"is_final": true')"""
+IS_PERIODIC = """instr(body, '"is_final": false')"""
 KEPT = "kept here: "  # begins the reason of a drop that a setting asks for; its name follows
 
 

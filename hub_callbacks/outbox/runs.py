@@ -10,7 +10,7 @@ from typing import Any
 from hub_callbacks.outbox import journal
 from hub_callbacks.outbox.hubs import Hubs
 from hub_callbacks.outbox.queue import Queue
-from hub_callbacks.outbox.rows import KEPT, Hub, RunStatus
+from hub_callbacks.outbox.rows import IS_FINAL, IS_PERIODIC, KEPT, Hub, RunStatus
 from hub_callbacks.outbox.schema import Database, mapped
 from hub_callbacks.records import EpochsPlanned, RunFinished, RunStarted
 
@@ -37,7 +37,7 @@ class Runs:
         UPDATE items SET state = 'dropped', leased_until = 0, reason = 'superseded by the training that was resumed',
             body = iif(kind = 'checkpoint', body, '')
         WHERE {_OF_RUN} AND epoch >= :epoch
-            AND (kind = 'metrics' OR kind = 'checkpoint' AND state = 'queued' AND NOT json_extract(body, '$.is_final'))
+            AND (kind = 'metrics' OR kind = 'checkpoint' AND state = 'queued' AND {IS_PERIODIC})
     """  # noqa: S608 - our own constant
     _FINISH = "UPDATE runs SET state = ? WHERE id = ? AND state = 'running'"
 
@@ -143,8 +143,7 @@ class Runs:
             total(iif(kind = 'artifact' AND state = 'queued', size_bytes, 0)) AS artifact_bytes_pending,
             total(iif(state = 'queued', size_bytes - sent_bytes, 0)) AS bytes_pending,
             total(state = 'queued') AS pending,
-            total(CASE WHEN kind = 'checkpoint' AND state = 'acked' THEN json_extract(body, '$.is_final') END)
-                AS finals_acknowledged
+            total(kind = 'checkpoint' AND state = 'acked' AND {IS_FINAL}) AS finals_acknowledged
         FROM items WHERE {_OF_RUN}
     """  # noqa: S608 - our own constant
     _LOST = "SELECT kind, reason FROM items WHERE run_id = ? AND state = ? AND state != 'queued' ORDER BY id"

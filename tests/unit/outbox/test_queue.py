@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
-from hub_callbacks.outbox import Outbox, OutboxFolder
-from tests.unit.outbox.items import RUN, checkpoint, lease, metrics
+from hub_callbacks.outbox import Hub, Outbox, OutboxFolder
+from tests.unit.outbox.items import RUN, STARTED, checkpoint, lease, metrics
 
 
 def test_item_is_leased_when_due_and_not_before(created: Outbox) -> None:
@@ -78,6 +80,14 @@ def test_buried_item_is_kept_with_its_reason_and_revived(created: Outbox) -> Non
     assert [item.record for item in lease(created, now=5)] == [metrics(0)]
 
 
+def put_unreadable(outbox: Outbox, kind: str, body: str) -> None:
+    with contextlib.closing(sqlite3.connect(outbox.folder.database)) as other, other:
+        other.execute(
+            "INSERT INTO items (run_id, kind, epoch, body, file, size_bytes, due_at) VALUES (?, ?, 0, ?, '', 0, 0)",
+            (RUN, kind, body),
+        )
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "reason"),
     [("hologram", "{}", "hologram"), ("metrics", "{", "metrics"), ("metrics", '{"epoch": 1}', "metrics")],
@@ -85,11 +95,7 @@ def test_buried_item_is_kept_with_its_reason_and_revived(created: Outbox) -> Non
 def test_item_that_cannot_be_read_is_buried_and_holds_nothing_up(
     created: Outbox, kind: str, body: str, reason: str
 ) -> None:
-    with contextlib.closing(sqlite3.connect(created.folder.database)) as other, other:
-        other.execute(
-            "INSERT INTO items (run_id, kind, epoch, body, file, size_bytes, due_at) VALUES (?, ?, 0, ?, '', 0, 0)",
-            (RUN, kind, body),
-        )
+    put_unreadable(created, kind, body)
     created.queue.put(RUN, metrics(7), due_at=0)
     assert [item.record for item in lease(created)] == [metrics(7)]
     ((buried_kind, said),) = created.runs.list()[0].buried
@@ -105,6 +111,23 @@ def test_newer_checkpoint_supersedes_older_ones_but_not_one_under_way_nor_the_fi
     assert created.queue.supersede(RUN, checkpoint(3), file="new.pt") == ["old.pt"]
     assert created.queue.spooled() == {"sent.pt", "final.pt", "new.pt"}
     assert created.runs.list()[0].dropped == (("checkpoint", "superseded by a newer checkpoint"),)
+
+
+def test_checkpoint_that_cannot_be_read_is_in_no_trainers_way(created: Outbox) -> None:
+    put_unreadable(created, "checkpoint", "{")
+    assert created.queue.drop_oldest_periodic(1.0, "no room") is None
+    assert created.queue.supersede(RUN, checkpoint(1), file="new.pt") == []
+    created.runs.start(RUN, STARTED, hub=Hub(), heartbeat_s=300)
+    assert lease(created, files=True) == []
+    assert [kind for kind, _ in created.runs.list()[0].buried] == ["checkpoint"]
+
+
+def test_final_model_whose_map_is_nan_is_a_final_model(created: Outbox) -> None:
+    """SQLite before 3.42 does not take NaN for JSON."""
+    created.queue.put(RUN, replace(checkpoint(1, is_final=True), map=math.nan), due_at=0, file="final.pt")
+    assert created.queue.supersede(RUN, checkpoint(2), file="new.pt") == []
+    created.queue.ack([item.id for item in lease(created, files=True)])
+    assert created.runs.list()[0].is_final_acknowledged
 
 
 def test_oldest_periodic_checkpoint_makes_room_and_the_final_stays(created: Outbox) -> None:
