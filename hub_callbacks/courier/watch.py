@@ -77,14 +77,10 @@ class Watch:
     def _record_crash(self, run: RunStatus) -> None:
         """Record it under the run's own lock: whoever resumes the run waits for it, or was there first."""
         record = RunFinished(state="crashed", reason="The training process is gone.", finished_at=self._clock())
-        lock = self._outbox.folder.run_lock(run.id)
-        lock.parent.mkdir(exist_ok=True)
-        with suppress(Timeout), FileLock(lock, timeout=0):
+        with suppress(Timeout), self._outbox.folder.vacated(run.id):
             self._outbox.take_in()  # what it recorded last comes before its end
             if self._outbox.runs.finish(run.id, record):
                 logger.info("Run %s: the training process is gone", run.id)
-            with suppress(PermissionError):  # Windows: nobody may, as long as it is open
-                lock.unlink(missing_ok=True)
 
 
 def _is_left_alone(hub: Hub, now: float) -> bool:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +77,17 @@ class OutboxFolder:
     def run_lock(self, run_id: str) -> Path:
         """Held by the process that trains the run; the system frees it at that process' death."""
         return self.path / "locks" / f"{run_id}.lock"
+
+    @contextmanager
+    def vacated(self, run_id: str) -> Iterator[None]:
+        """Hold the lock of a run that nobody trains: whoever resumes it waits. The lock's file is gone afterwards.
+
+        Raises:
+            filelock.Timeout: A process trains it.
+        """
+        lock = self.run_lock(run_id)
+        lock.parent.mkdir(exist_ok=True)
+        with FileLock(lock, timeout=0):
+            yield
+            with suppress(PermissionError):  # Windows: nobody may, as long as it is open
+                lock.unlink(missing_ok=True)

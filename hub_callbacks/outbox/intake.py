@@ -6,7 +6,10 @@ import contextlib
 import json
 from pathlib import Path
 
+from filelock import Timeout
+
 from hub_callbacks.outbox import journal
+from hub_callbacks.outbox.folder import OutboxFolder
 from hub_callbacks.outbox.journal import Beginning, Due, Entry, Position, Row
 from hub_callbacks.outbox.queue import Queue
 from hub_callbacks.outbox.runs import Runs
@@ -21,10 +24,10 @@ class Intake:
 
     Args:
         database: The outbox.
-        folder: Where the journals lie.
+        folder: Where it lies, and the journals.
     """
 
-    def __init__(self, database: Database, folder: Path, *, queue: Queue, runs: Runs) -> None:
+    def __init__(self, database: Database, folder: OutboxFolder, *, queue: Queue, runs: Runs) -> None:
         self._database = database
         self._folder = folder
         self._queue = queue
@@ -37,7 +40,7 @@ class Intake:
         Raises:
             OutboxError: They cannot be read, or not be taken in: what they hold stays there.
         """
-        for path in journal.paths(self._folder):
+        for path in journal.paths(self._folder.journals):
             if _entries(path, self._seen.get(path.name, Position()))[0]:
                 self._take_in(path)
 
@@ -78,11 +81,23 @@ class Intake:
     def remove_ended(self) -> None:
         """Remove the journals of runs that have ended, as far as they are taken in; the courier calls it."""
         for (name,) in self._database.rows(self._ENDED):
-            path = self._folder / name
+            path = self._folder.journals / name
             with contextlib.suppress(PermissionError):  # Windows: its trainer has not closed it yet
                 if not _entries(path, self._noted(name))[0]:
                     path.unlink(missing_ok=True)
                     self._database.execute(self._FORGET, (name,))
+
+    def remove_unbegun(self) -> None:
+        """Remove the journals whose trainers were killed within their making; the courier calls it."""
+        for path in journal.paths(self._folder.journals):
+            with mapped(path), contextlib.suppress(FileNotFoundError, PermissionError, Timeout):
+                if journal.is_unbegun(path):
+                    self._remove_unbegun(path)
+
+    def _remove_unbegun(self, path: Path) -> None:
+        with self._folder.vacated(journal.run_of(path)):
+            if journal.is_unbegun(path):  # still: its trainer may have made it meanwhile, and died
+                path.unlink()
 
 
 def _entries(path: Path, since: Position) -> tuple[list[Entry], Position]:

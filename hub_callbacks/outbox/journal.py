@@ -183,6 +183,19 @@ def run_of(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
+def is_unbegun(path: Path) -> bool:
+    """Whether a journal ends within its beginning, as a kill within its making leaves it: no row is in it."""
+    with path.open("rb") as file:
+        text = file.read(_HEADER_BYTES + _FRAME.size)
+        size_bytes = os.fstat(file.fileno()).st_size
+    if not _MAGIC.startswith(text[: len(_MAGIC)]):
+        return False
+    if len(text) < _HEADER_BYTES + _FRAME.size:
+        return True
+    length: int = _FRAME.unpack_from(text, _HEADER_BYTES)[0]
+    return size_bytes < len(text) + length
+
+
 def ask_to_stop(path: Path) -> None:
     """Let the trainer that writes a journal know that it is asked to stop."""
     with path.open("r+b") as file:

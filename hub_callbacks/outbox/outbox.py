@@ -34,7 +34,7 @@ class Outbox:
         self.queue = Queue(self._database)
         self.hubs = Hubs(self._database)
         self.runs = Runs(self._database, hubs=self.hubs, queue=self.queue, journals=folder.journals)
-        self._intake = Intake(self._database, folder.journals, queue=self.queue, runs=self.runs)
+        self._intake = Intake(self._database, folder, queue=self.queue, runs=self.runs)
         with contextlib.suppress(OutboxError):  # full, or not ours to write: what they hold stays there
             self.take_in()
 
@@ -49,6 +49,7 @@ class Outbox:
     def remove_journals(self) -> None:
         """Remove the journals that are no longer needed; the courier calls it."""
         self._intake.remove_ended()
+        self._intake.remove_unbegun()
 
     def is_current(self) -> bool:
         """Whether this is still the outbox of its folder: another process may have set it aside as damaged."""

@@ -206,6 +206,29 @@ def test_journal_is_removed_when_its_run_has_ended_and_not_before(written: Journ
     assert outbox._database.rows("SELECT * FROM journals") == []
 
 
+def test_journal_that_was_never_begun_is_removed_when_nobody_trains_its_run(
+    written: Journal, folder: OutboxFolder, outbox: Outbox
+) -> None:
+    """As a kill within its making leaves it: nothing was recorded in it."""
+    whole, cut = written.path.read_bytes(), written.path.with_name(f"{RUN}.0.rows")
+    for length in range(len(whole)):
+        cut.write_bytes(whole[:length])
+        with folder.vacated(RUN):  # as by its trainer, which may be making it now
+            outbox.remove_journals()
+            assert cut.exists()
+        outbox.remove_journals()
+        assert not cut.exists()
+    assert written.path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("text", [b"something else", b"HUBJRN2", b"B"])
+def test_file_that_is_no_journal_is_left_alone(folder: OutboxFolder, outbox: Outbox, text: bytes) -> None:
+    folder.journals.mkdir()
+    (folder.journals / f"{RUN}.0.rows").write_bytes(text)
+    outbox.remove_journals()
+    assert (folder.journals / f"{RUN}.0.rows").read_bytes() == text
+
+
 def test_trainer_learns_that_it_is_asked_to_stop(written: Journal, outbox: Outbox) -> None:
     other = Journal(written.path.parent, "s" * 20, BEGINNING)
     outbox.take_in()
