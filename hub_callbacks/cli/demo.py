@@ -7,19 +7,21 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from hub_callbacks.cli.hub import sign_in_url
 from hub_callbacks.cli.runs import deliver
-from hub_callbacks.outbox import Outbox, OutboxFolder
+from hub_callbacks.outbox import Outbox, OutboxFolder, RunStatus
 from hub_callbacks.settings import Settings
 from hub_callbacks.wire import page
 
 IMAGES = 16
 SIDE_PX = 64
 CLASSES = ("disc", "square")
+_NAME = "demo"  # Ultralytics puts a number behind it from the second one on
 
 SCRIPT = """\
 from ultralytics import YOLO
@@ -94,13 +96,19 @@ def _draw(folder: Path, name: str, rng: random.Random) -> None:
     (folder / "labels" / f"{name}.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
 
 
+def run_of_demo(runs: Sequence[RunStatus], *, started_at: float) -> RunStatus | None:
+    """The run of the demo that started then; others may have begun while it trained. None if it was not recorded."""
+    own = [run for run in runs if run.started_at >= started_at and run.name.startswith(_NAME)]
+    return min(own, key=lambda run: run.started_at, default=None)
+
+
 def _report(settings: Settings, *, started_at: float, wait_s: float) -> None:
     outbox = Outbox(OutboxFolder.under(settings.data_dir))
-    runs = [run for run in outbox.runs.list() if run.started_at >= started_at]
-    if not runs:
+    run = run_of_demo(outbox.runs.list(), started_at=started_at)
+    if run is None:
         raise click.ClickException("The training was not recorded. Ask why: hub-callbacks doctor")
     left = deliver(outbox, settings, wait_s=wait_s)
-    run = outbox.runs.get(runs[0].id) or runs[0]
+    run = outbox.runs.get(run.id) or run
     click.echo(f"\nReceipt: {run.receipt()}")
     for line in left:
         click.echo(f"Left:    {line}")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,22 @@ _WATCH_S = 1.0
 def status_command(as_json: bool, watch: bool) -> None:
     """Show every recorded run: how it stands, and what the hub has acknowledged of it."""
     settings = Settings.load()
-    text = ""
-    while True:
-        report = describe(settings)
-        shown = json.dumps(report) if as_json else "\n".join(_lines(report))
-        if shown != text:
-            if text and not as_json and sys.stdout.isatty():
-                click.clear()
-            click.echo(shown)
-        if not watch:
-            return
-        text = shown
-        time.sleep(_WATCH_S)
+    with suppress(*[KeyboardInterrupt] if watch else []):
+        text = _show(settings, "", as_json=as_json)
+        while watch:
+            time.sleep(_WATCH_S)
+            text = _show(settings, text, as_json=as_json)
+
+
+def _show(settings: Settings, before: str, *, as_json: bool) -> str:
+    """Print the report unless it is what was shown before; the report."""
+    report = describe(settings)
+    text = json.dumps(report) if as_json else "\n".join(_lines(report))
+    if text != before:
+        if before and not as_json and sys.stdout.isatty():
+            click.clear()
+        click.echo(text)
+    return text
 
 
 @click.command("sync")

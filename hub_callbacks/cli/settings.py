@@ -56,12 +56,13 @@ def _pair(change: str) -> tuple[str, str]:
 
 
 def _print(resolved: dict[str, Resolved]) -> None:
+    width = max(len(row.name) for row in table())
     for row in table():
         found = resolved[row.name]
         value = shown(row.name, found)
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        click.echo(f"{row.name:<12} {text or '-':<40} {found.source}")
-        click.echo(f"{'':<12} {row.metadata['help']}")
+        click.echo(f"{row.name:<{width}} {text or '-':<40} {found.source}")
+        click.echo(f"{'':<{width}} {row.metadata['help']}")
     click.echo(f"\nFile: {user_file()}. An environment variable HUB_CALLBACKS_<NAME> goes before it.")
 
 

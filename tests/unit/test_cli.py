@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from hub_callbacks import __version__
+from hub_callbacks import __version__, wire
 from hub_callbacks.cli import main
+from hub_callbacks.cli.demo import run_of_demo
+from hub_callbacks.outbox import Hub, Outbox
+from hub_callbacks.records import RunStarted
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -55,6 +61,33 @@ def test_wrong_change_is_one_clear_line(change: str, says: str, tmp_path: Path) 
     assert status != 0
     assert says in output
     assert not (tmp_path / "data").exists()
+
+
+def test_status_is_watched_until_ctrl_c() -> None:
+    command = [sys.executable, "-c", "from hub_callbacks.cli import main; main()", "status", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert "No run is recorded" in watching.stdout.readline()
+        watching.stdout.readline()
+        assert "To be delivered: 0" in watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate(timeout=30)
+    assert (watching.returncode, errors) == (0, "")
+
+
+def test_demo_tells_of_its_own_run_whatever_else_trains(outbox: Outbox) -> None:
+    for name, started_at in {"demo-before": 5.0, "other": 11.0, "demo": 12.0, "demo2": 13.0, "train": 14.0}.items():
+        started = RunStarted(name=name, epochs=1, started_at=started_at)
+        outbox.runs.start(wire.new_id(), started, hub=Hub(), heartbeat_s=300)
+    found = run_of_demo(outbox.runs.list(), started_at=10.0)
+    assert found is not None
+    assert found.name == "demo"
+    assert run_of_demo(outbox.runs.list(), started_at=14.0) is None
+
+
+def test_settings_are_in_columns() -> None:
+    lines = run("settings")[1].partition("\n\n")[0].splitlines()
+    assert len({line.index(line.split()[1]) for line in lines[::2]}) == 1
 
 
 def test_status_and_sync_of_a_machine_without_runs(tmp_path: Path) -> None:
