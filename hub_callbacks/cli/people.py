@@ -36,6 +36,8 @@ def users_command() -> None:
 @_json
 def create_user(name: str, role: str | None, email: str | None, password: bool, as_json: bool) -> None:
     """Let somebody in: the key that is printed, this one time, is for them."""
+    if not name.strip():
+        raise click.BadParameter("Say who it is.", param_hint="NAME")
     said = _given(role=role, email=email) | _asked(password)
     with _hub() as hub:
         user_id = hub.create_user(name=name, **said)
@@ -108,14 +110,17 @@ def list_keys(everyone: bool, as_json: bool) -> None:
     """List your keys: what each may do, until when, and when it was last used. No key itself can be read again."""
     with _hub() as hub:
         keys = hub.keys(everyone=everyone)
+        names = _names(hub) if everyone else {}
     rows = (
         (
-            *(one["id"], one["name"] or "-", one["role"], one["projectId"] or "-"),
-            *(_moment(one["lastUsedAt"]), "revoked" if one["revokedAt"] else _moment(one["expiresAt"], never="never")),
+            *(one["id"], one["name"] or "-", *([names.get(one["userId"], one["userId"])] if everyone else [])),
+            *(one["role"], one["projectId"] or "-", _moment(one["lastUsedAt"])),
+            "revoked" if one["revokedAt"] else _moment(one["expiresAt"], never="never"),
         )
         for one in keys
     )
-    _print(keys, _table(("ID", "NAME", "ROLE", "PROJECT", "LAST USED", "ENDS"), rows), as_json=as_json)
+    owner = ["USER"] if everyone else []
+    _print(keys, _table(("ID", "NAME", *owner, "ROLE", "PROJECT", "LAST USED", "ENDS"), rows), as_json=as_json)
 
 
 @keys_command.command("revoke")
@@ -134,8 +139,12 @@ def audit_command(limit: int, as_json: bool) -> None:
     """Show the hub's audit log, newest first: sign-ins, users, keys, shares, what was deleted; for admins."""
     with _hub() as hub:
         events = hub.events(limit=limit)
+        names = _names(hub)
     rows = (
-        (_moment(one["at"]), one["action"], one["target"] or "-", one["userId"] or "-", one["address"], one["detail"])
+        (
+            *(_moment(one["at"]), one["action"], one["target"] or "-"),
+            *(names.get(one["userId"], one["userId"] or "-"), one["address"], one["detail"]),
+        )
         for one in events
     )
     _print(events, _table(("WHEN", "WHAT", "TO WHAT", "BY", "FROM", "DETAIL"), rows), as_json=as_json)
@@ -146,6 +155,11 @@ def _hub() -> Iterator[PeopleApi]:
     hub = address(Settings.load())
     with closing(PeopleApi(hub["api_url"], hub["api_key"])) as api:
         yield api
+
+
+def _names(hub: PeopleApi) -> dict[str | None, str]:
+    """What to call each user by their ID: the name, with the e-mail address where there is one; no name, no entry."""
+    return {one["id"]: " ".join(filter(None, (one["name"], one.get("email")))) for one in hub.users() if one["name"]}
 
 
 def _given(**options: Any) -> dict[str, Any]:

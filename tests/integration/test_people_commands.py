@@ -55,17 +55,33 @@ def test_password_is_asked_for(hub: HubServer, command: Callable[..., Result]) -
 
 
 def test_keys_are_made_listed_and_revoked(hub: HubServer, command: Callable[..., Result]) -> None:
-    user = told(command("users", "create", "Ada", "--json"))
+    email = f"{wire.new_id()}@example.org".lower()
+    user = told(command("users", "create", "Ada", "--email", email, "--json"))
     made = told(
         command("keys", "create", "--name", "ci", "--role", "viewer", "--days", "2", "--user", user["id"], "--json")
     )
     assert replace(hub, key=made["key"]).send("POST", wire.MODELS, json={}).status_code == 403
     listed = command("keys", "list", key=user["key"]).stdout
     assert (made["id"] in listed, "viewer" in listed, made["key"] in listed) == (True, True, False)
-    assert made["id"] in command("keys", "list", "--all").stdout
+    assert any(
+        made["id"] in line and f"Ada {email}" in line for line in command("keys", "list", "--all").stdout.splitlines()
+    )
     assert command("keys", "revoke", made["id"], key=user["key"]).exit_code == 0
     assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 401
     assert "revoked" in command("keys", "list", key=user["key"]).stdout
+
+
+def test_nobody_is_let_in_without_a_name(command: Callable[..., Result]) -> None:
+    refused = command("users", "create", " ")
+    assert (refused.exit_code, "Say who it is" in refused.output) == (2, True)
+
+
+def test_audit_log_says_who_did_it_by_name(command: Callable[..., Result]) -> None:
+    told(command("users", "create", "Ada", "--role", "admin", "--json"))
+    admin = told(command("users", "create", "Grace", "--role", "admin", "--json"))
+    made = told(command("keys", "create", "--json", key=admin["key"]))
+    (line,) = (line for line in command("audit").stdout.splitlines() if made["id"] in line)
+    assert "  Grace  " in line
 
 
 def test_audit_log_is_shown_to_admins_only(command: Callable[..., Result]) -> None:
