@@ -209,7 +209,7 @@ def query(
         "q": search,
         "where": filters,
         "project": project,
-        "state": list(state),
+        "state": [state] if isinstance(state, str) else list(state),
         "sort": order.removeprefix("-"),
         "dir": "desc" if is_descending else "asc",
     }

@@ -114,7 +114,10 @@ def export_command(  # noqa: PLR0913 - an option each
 
 def _form_of(output: Path | None) -> ExportForm:
     suffix = output.suffix.removeprefix(".").lower() if output else ""
-    return next((form for form in _FORMS if form == suffix), "csv")
+    form: ExportForm | None = next((form for form in _FORMS if form == (suffix or "csv")), None)
+    if form is None:
+        raise click.UsageError(f"No form is called {suffix!r}: name the file .csv, .json or .parquet, or say --format.")
+    return form
 
 
 def _write(pieces: Iterator[bytes], output: Path | None) -> None:
@@ -129,7 +132,7 @@ def _write(pieces: Iterator[bytes], output: Path | None) -> None:
             file.writelines(pieces)
         part.replace(output)
     except OSError as error:
-        raise click.ClickException(f"{str(output)!r} cannot be written: {error}.") from error
+        raise click.ClickException(f"{str(output)!r} cannot be written: {error.strerror or error}.") from error
     finally:
         part.unlink(missing_ok=True)
     click.echo(f"{output}: {output.stat().st_size} bytes", err=True)

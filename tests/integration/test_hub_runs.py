@@ -129,6 +129,22 @@ def test_condition_that_cannot_be_read_is_refused_with_what_to_write(hub: HubSer
     assert "'goodness' is no value of a run" in reply.json()["message"]
 
 
+@pytest.mark.parametrize("path", [wire.RUNS, wire.export("csv")])
+@pytest.mark.parametrize("asked", [{"sort": "scroe"}, {"sort": "optimizer"}, {"state": "f"}])
+def test_word_that_means_nothing_is_refused(hub: HubServer, path: str, asked: dict[str, str]) -> None:
+    reply = hub.send("GET", path, params=asked)
+    assert reply.status_code == 422
+    assert repr(*asked.values()) in reply.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["val/box_loss", "metrics/mAP50-95(B)", "lr0"])
+def test_runs_are_sorted_by_any_metric_or_argument(hub: HubServer, name: str) -> None:
+    mark = wire.new_id()
+    ids = [start(hub, mark, {0: {SCORE: n, "val/box_loss": n}}, args={"lr0": n}) for n in (0.3, 0.1, 0.2)]
+    found = hub.ask("GET", wire.RUNS, params={"q": mark, "sort": name, "dir": "asc"})["results"]
+    assert [run["id"] for run in found] == [ids[1], ids[2], ids[0]]
+
+
 def test_what_is_not_there_is_refused_by_name(hub: HubServer, run_id: str) -> None:
     missing = wire.new_id()
     reply = hub.send("GET", wire.export("csv"), params={"run": [run_id, missing]})

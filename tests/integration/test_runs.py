@@ -155,6 +155,13 @@ def test_export_writes_the_form_that_the_name_says(ids: dict[str, str], tmp_path
     assert polars.read_parquet(tmp_path / "out.parquet")[SCORE].to_list() == [0.1, 0.2]
 
 
+def test_export_into_an_unknown_form_writes_nothing(ids: dict[str, str], tmp_path: Path) -> None:
+    output = call("export", ids["low"], "-o", str(tmp_path / "out.xlsx"), exit_code=2).output
+    assert "'xlsx'" in output
+    assert not list(tmp_path.iterdir())
+    call("export", ids["low"], "--format", "csv", "-o", str(tmp_path / "out.txt"))
+
+
 def test_export_prints_what_the_filters_find(ids: dict[str, str]) -> None:
     rows = list(csv.DictReader(call("export", "--where", "mAP50-95 > 0.5").stdout.splitlines()))
     assert {row["run_id"] for row in rows} == {ids["high"]}

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import StreamingResponse
 
 from hub_callbacks import wire
 from hub_callbacks.server.auth import Viewer
 from hub_callbacks.server.bodies import FAILURES, Object, Reply, RunListing, also, files
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.dashboard.defaults import DEFAULTS
 from hub_callbacks.server.dashboard.filters import FilterError
-from hub_callbacks.server.dashboard.listing import Listing, ThisListing
+from hub_callbacks.server.dashboard.listing import STATES, Listing, ThisListing
 from hub_callbacks.server.dashboard.runs_page import query_of
 from hub_callbacks.server.export import MEDIA_TYPES, NoParquetError, export, filename
 from hub_callbacks.server.routes.access import ReadableModel
 from hub_callbacks.server.shapes import hub_run
 from hub_callbacks.server.store.rows import Caller, Model
+from hub_callbacks.server.store.runs import SORTS
 
 _MOST = 10_000  # runs in one file
 _FILE = {"content": files(*MEDIA_TYPES.values())}
 
+_METRIC = re.compile(r"[A-Za-z][\w.()@-]*/[\w./()@-]+")
+
 router = APIRouter(tags=["runs"], responses=FAILURES)
 Limit = Annotated[int, Query(ge=1, le=1000, description="Runs a page.")]
+States = Annotated[tuple[str, ...], Query()]
 Chosen = Annotated[tuple[str, ...], Query(description="IDs of runs; the filters then count for nothing.")]
 
 
+def exact(listing: ThisListing, state: States = (), sort: str = "") -> Listing:
+    """A dependency: the listing, by any metric or number among the arguments; a script's unknown words are refused."""
+    for word in state:
+        if word not in STATES:
+            raise HTTPException(422, f"{word!r} is no state of a run. There are {', '.join(STATES)}.")
+    if sort and sort not in SORTS and not _METRIC.fullmatch(sort) and isinstance(DEFAULTS.get(sort, ""), str):
+        raise HTTPException(
+            422,
+            f"Nothing to sort by is called {sort!r}. There are {', '.join(SORTS)}, a metric's whole name such as"
+            " metrics/mAP50(B), and Ultralytics' arguments that are numbers.",
+        )
+    return replace(listing, sort=sort or listing.sort)
+
+
+ExactListing = Annotated[Listing, Depends(exact)]
+
+
 @router.get(wire.RUNS)
-def list_runs(hub: ThisHub, caller: Viewer, listing: ThisListing, limit: Limit = 100) -> Reply[RunListing]:
+def list_runs(hub: ThisHub, caller: Viewer, listing: ExactListing, limit: Limit = 100) -> Reply[RunListing]:
     """Runs that the caller may read: searched, filtered, sorted and paged as in the table."""
     found, total = _found(hub, caller, listing, limit=limit, offset=(listing.page - 1) * limit)
     return Reply(data=RunListing(results=[hub_run(model, hub.judge(model)) for model in found], total=total))
@@ -39,7 +63,7 @@ def list_runs(hub: ThisHub, caller: Viewer, listing: ThisListing, limit: Limit =
     wire.export("{form}"), response_class=StreamingResponse, responses={200: _FILE, **also(http_501="No Parquet here.")}
 )
 def export_runs(
-    form: wire.ExportForm, hub: ThisHub, caller: Viewer, listing: ThisListing, run: Chosen = ()
+    form: wire.ExportForm, hub: ThisHub, caller: Viewer, listing: ExactListing, run: Chosen = ()
 ) -> StreamingResponse:
     """The metrics of several runs as one file; each row says its run."""
     if run:
