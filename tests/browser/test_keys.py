@@ -41,6 +41,16 @@ def test_key_is_made_shown_once_and_revoked(either_page: Page, hub: HubServer) -
     assert laptop.send("GET", wire.MODELS).status_code == 401
 
 
+def test_keys_fit_a_phone(hub: HubServer, new_page: Callable[..., Page]) -> None:
+    page = new_page(hub, viewport={"width": 390, "height": 844})
+    hub.ask("POST", wire.KEYS, json={})
+    page.goto("/keys")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    hidden = "() => { const box = document.querySelector('.scroll'); return box.scrollWidth - box.clientWidth; }"
+    assert page.evaluate(hidden) <= 0, "the buttons are out of sight"
+    assert page.evaluate("() => document.querySelector('.top nav').getBoundingClientRect().height") < 40
+
+
 def test_password_signs_in(hub: HubServer, visitor: Page, watch: Watch) -> None:
     email, password = f"{wire.new_id()}@example.org", "correct horse battery"
     hub.ask("POST", wire.USERS, json={"name": "Ada", "email": email, "password": password, "role": "viewer"})
