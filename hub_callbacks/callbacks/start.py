@@ -227,7 +227,10 @@ def train(identifier: str, arguments: Mapping[str, Any]) -> None:
     install()
     from ultralytics import YOLO
 
-    model = YOLO(identifier)
+    try:
+        model = YOLO(identifier)
+    except FileNotFoundError as error:
+        raise HubModelError(f"There is no file {identifier!r} here, and Ultralytics offers none. ({error})") from error
     if parse_model(identifier) and not hasattr(model, START):
         raise HubModelError(
             f"{identifier.partition('?')[0]} is no model of a hub, or recording is off: hub-callbacks doctor."

@@ -61,3 +61,9 @@ def assert_ended(machine: Machine, *, state: str, reason: str, epochs: int) -> N
     on_hub = machine.ask(wire.model(run["id"]))["run"]
     assert (on_hub["state"], on_hub["reason"]) == (state, reason)
     assert len(machine.rows_on_hub(run["id"])) == epochs
+
+
+def test_name_of_no_file_is_said_in_a_line(machine: Machine) -> None:
+    output = machine.run(machine.command("hub-callbacks"), "train", "nope.yaml", returncode=1)
+    assert "There is no file 'nope.yaml' here" in output.splitlines()[-1]
+    assert "Traceback" not in output
