@@ -121,7 +121,7 @@ def check_command(deep: bool, **place: Any) -> None:
         for problem in problems(database, own.blobs, is_deep=deep):
             click.echo(problem)
             found += 1
-    click.echo(f"{found} problems." if found else "Everything is in order.")
+    click.echo(f"{found} problem{'s' if found > 1 else ''}." if found else "Everything is in order.")
     if found:
         sys.exit(1)
 

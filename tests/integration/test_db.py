@@ -82,7 +82,7 @@ def test_check_names_a_file_that_is_damaged_short_or_gone(hub: HubServer) -> Non
     assert "has 2 bytes, not 10004" in db("check", "--data-dir", hub.data_dir).output
     file.unlink()
     done = db("check", "--data-dir", hub.data_dir)
-    assert (done.exit_code, done.output) == (1, f"The file {file.name} of checkpoints is not there.\n1 problems.\n")
+    assert (done.exit_code, done.output) == (1, f"The file {file.name} of checkpoints is not there.\n1 problem.\n")
 
 
 def test_check_names_rows_that_refer_to_none(hub: HubServer) -> None:
@@ -104,7 +104,7 @@ def test_check_names_damaged_pages(hub: HubServer) -> None:
         pages.write(bytes(40))
     done = db("check", "--data-dir", hub.data_dir)
     assert done.exit_code == 1
-    assert done.output.endswith(" problems.\n")
+    assert done.output.endswith((" problem.\n", " problems.\n"))
 
 
 def test_hub_moves_to_postgresql_and_a_bucket(
@@ -149,3 +149,12 @@ def test_folder_without_a_hub_stays_empty(command: tuple[str, ...], tmp_path: Pa
         1, f"Error: There is no hub in {str(tmp_path)!r}. Pass its --data-dir or its --database-url.\n"
     )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("db", "check"), ("serve", "--port", "0")], ids=lambda words: words[-1])
+def test_file_that_is_no_database_is_said_in_a_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "hub.db").write_text("no database" * 100)
+    result = CliRunner().invoke(main, [*command, "--data-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "file is not a database" in result.output.splitlines()[-1]

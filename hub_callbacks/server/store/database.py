@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from hub_callbacks.server.store.errors import NewerStoreError, UnreachableStoreError
 
@@ -155,7 +155,7 @@ def connect(url: str | URL) -> Database:
     """The database at the URL, as it is.
 
     Raises:
-        UnreachableStoreError: It cannot be reached.
+        UnreachableStoreError: It cannot be reached, or is damaged or no database at all.
     """
     url = database_url(url)
     shown = url.render_as_string(hide_password=True)
@@ -167,6 +167,10 @@ def connect(url: str | URL) -> Database:
         raise UnreachableStoreError('For PostgreSQL, install "hub-callbacks[postgres]".') from error
     except OperationalError as error:
         raise UnreachableStoreError(f"The database {shown} cannot be reached: {error.orig}") from error
+    except DatabaseError as error:
+        raise UnreachableStoreError(
+            f"The database {shown} cannot be read: {error.orig}. If it is damaged, take the last back-up."
+        ) from error
     return database
 
 
