@@ -51,7 +51,10 @@ def demo_command(epochs: int, wait_s: float) -> None:
         raise click.ClickException('The demo trains with Ultralytics: pip install "hub-callbacks[ultralytics]"')
     settings = Settings.load()
     folder = settings.data_dir / "demo"
-    data = draw_dataset(folder / "dataset")
+    try:
+        data = draw_dataset(folder / "dataset")
+    except OSError as error:
+        raise click.ClickException(f"The data set cannot be drawn: {error}. Look: hub-callbacks doctor") from error
     script = SCRIPT.format(data=str(data), epochs=epochs, side=SIDE_PX, project=str(folder / "runs"))
     click.echo(f"This is the whole script; it does not mention hub-callbacks:\n\n{script}")
     started_at = time.time()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
@@ -54,6 +56,9 @@ def examine() -> Iterator[Finding]:
         yield Finding("settings", "A value is wrong; trainings are not recorded.", str(error))
         return
     yield _flag(settings)
+    if trouble := _data(settings):
+        yield trouble
+        return
     yield from _plugins(settings)
     yield _hub(settings)
     yield _courier(settings)
@@ -81,6 +86,18 @@ def _flag(settings: Settings) -> Finding:
     if not settings.hub:
         return Finding("settings", "The flag `hub` is off.", "Switch it on: hub-callbacks settings hub=true")
     return Finding("settings", f"on; file {user_file()}, data in {settings.data_dir}")
+
+
+def _data(settings: Settings) -> Finding | None:
+    """What keeps trainings from being recorded under the data folder: a file is tried there, and nothing is left."""
+    folder = OutboxFolder.under(settings.data_dir).path
+    try:
+        nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        fact = f"Nothing can be written in {settings.data_dir}: {error.strerror}; trainings are not recorded."
+        return Finding("data", fact, "Make it writable, or take another folder: HUB_CALLBACKS_DATA_DIR=FOLDER")
+    return None
 
 
 def _plugins(settings: Settings) -> Iterator[Finding]:

@@ -34,12 +34,16 @@ def ensure(data_dir: Path, *, port: int) -> LocalHub:
         port: Where it listens, unless the port is in use.
 
     Raises:
-        UnreachableError: It does not answer in time, or has ended; its log says why.
+        UnreachableError: It cannot be started, does not answer in time, or has ended; its log says why.
     """
     if hub := running(data_dir):
         return hub
     log = data_dir / "hub" / "hub.log"
-    process = spawn("hub_callbacks.server", ["--local", "--data-dir", str(data_dir), "--port", str(port)], log=log)
+    arguments = ["--local", "--data-dir", str(data_dir), "--port", str(port)]
+    try:
+        process = spawn("hub_callbacks.server", arguments, log=log)
+    except OSError as error:
+        raise UnreachableError(f"The local hub cannot be started: {error}. Look: hub-callbacks doctor") from error
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up_at:
         if hub := running(data_dir):

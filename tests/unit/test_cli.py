@@ -85,6 +85,30 @@ def test_demo_tells_of_its_own_run_whatever_else_trains(outbox: Outbox) -> None:
     assert run_of_demo(outbox.runs.list(), started_at=14.0) is None
 
 
+@pytest.fixture
+def _no_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data folder is a link to a disk that is not there: nobody can write to it, root neither."""
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "data")
+    monkeypatch.setenv("HUB_CALLBACKS_DATA_DIR", str(tmp_path / "link"))
+
+
+@pytest.mark.usefixtures("_no_data_dir")
+def test_doctor_names_an_unusable_data_folder_and_exits_1() -> None:
+    status, output = run("doctor")
+    assert status == 1
+    assert "trainings are not recorded" in output
+    assert "HUB_CALLBACKS_DATA_DIR=" in output
+
+
+@pytest.mark.usefixtures("_no_data_dir")
+@pytest.mark.parametrize("command", ["open", "runs ls", "keys list", "demo"])
+def test_unusable_data_folder_is_one_line(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # the demo draws before it trains
+    status, output = run(*command.split())
+    assert (status, output.count("\n")) == (1, 1), output
+    assert "hub-callbacks doctor" in output
+
+
 def test_settings_are_in_columns() -> None:
     lines = run("settings")[1].partition("\n\n")[0].splitlines()
     assert len({line.index(line.split()[1]) for line in lines[::2]}) == 1
