@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from itertools import islice
+from typing import Any, Literal, TypeAlias, overload
 
 from hub_callbacks import wire
 from hub_callbacks.errors import HubCallbacksError
@@ -144,16 +145,37 @@ class Runs:
         """How many there are."""
         return self._ask(page=1, limit=1)["total"]
 
-    def __getitem__(self, place: int) -> Run:
-        """The run at a place, counted from 0.
+    @overload
+    def __getitem__(self, place: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Run]: ...
+
+    def __getitem__(self, place: int | slice) -> Run | list[Run]:
+        """The run at a place, or the runs of a slice; places below 0 count from the end.
 
         Raises:
             IndexError: There are not so many.
+            TransportError: As for iterating.
         """
-        found = self._ask(page=place + 1, limit=1)["results"] if place >= 0 else []
+        if isinstance(place, slice):
+            return self._slice(place)
+        page = place + 1 if place >= 0 else len(self) + place + 1
+        found = self._ask(page=page, limit=1)["results"] if page > 0 else []
         if not found:
-            raise IndexError(place)
+            raise IndexError(f"There is no run at {place}: there are {len(self)}.")
         return _run(found[0], self._settings)
+
+    def _slice(self, places: slice) -> list[Run]:
+        """A beginning is read as far as it goes; for all else every run is."""
+        ends = (places.start or 0, places.stop or 0, places.step or 1)
+        stop = None if places.stop is None or min(ends) < 0 else places.stop
+        return list(islice(self, stop))[places]
+
+    def __repr__(self) -> str:
+        """What was asked for; the hub is not."""
+        asked = ", ".join(f"{name}={value!r}" for name, value in self._query.items() if value)
+        return f"<Runs: {asked}>"
 
     def get(self, run_id: str) -> Run:
         """The run of that ID, whatever the filters say.

@@ -65,8 +65,22 @@ def test_runs_are_iterated_counted_and_taken_by_place(ids: dict[str, str]) -> No
     assert len(runs) == 3
     assert [run.id for run in runs] == [ids["high"], ids["low"], ids["none"]]
     assert runs[1].id == ids["low"]
-    with pytest.raises(IndexError):
-        runs[3]
+    assert runs[-1].id == ids["none"]
+    for place in (3, -4):
+        with pytest.raises(IndexError, match=f"no run at {place}: there are 3"):
+            runs[place]
+
+
+@pytest.mark.parametrize("places", [slice(1), slice(1, 3), slice(0), slice(-2, None), slice(None, None, -1), slice(9)])
+def test_slice_of_runs_is_a_list(ids: dict[str, str], places: slice) -> None:
+    wanted = [ids["high"], ids["low"], ids["none"]][places]
+    assert [run.id for run in Runs(order="-score")[places]] == wanted
+
+
+def test_runs_show_what_they_ask_for() -> None:
+    assert repr(Runs("imgsz = 64", project="zoo")) == (
+        "<Runs: where='imgsz = 64', project='zoo', sort='started', dir='desc'>"
+    )
 
 
 def test_runs_beyond_one_page_come_too(hub: HubServer, ids: dict[str, str]) -> None:
