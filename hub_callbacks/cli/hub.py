@@ -9,6 +9,7 @@ from urllib.parse import quote
 import click
 
 from hub_callbacks import wire
+from hub_callbacks.cli.ids import checked_id
 from hub_callbacks.courier import local_hub
 from hub_callbacks.settings import Settings
 from hub_callbacks.transport import HubApi
@@ -45,10 +46,10 @@ def serve_command(
 
 
 @click.command("open")
-@click.argument("run", required=False)
+@click.argument("run", type=checked_id, required=False)
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def open_command(run: str | None, no_browser: bool) -> None:
-    """Open the hub in the browser, signed in; with an ID, that run's page."""
+    """Open the hub, or a run's page, in the browser, signed in."""
     address = sign_in_url(Settings.load(), wire.page(run) if run else "/")
     click.echo(address)
     if not no_browser:

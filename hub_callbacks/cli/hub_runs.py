@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from hub_callbacks.cli.ids import checked_id
 from hub_callbacks.records import finite
 from hub_callbacks.runs import Run, Runs, query
 from hub_callbacks.session.access import address
@@ -67,7 +68,7 @@ def ls_command(
 
 
 @runs_command.command("show")
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", type=checked_id, metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(run_id: str, as_json: bool) -> None:
     """Show what the hub knows of a run."""
@@ -79,7 +80,7 @@ def show_command(run_id: str, as_json: bool) -> None:
 
 
 @runs_command.command("export")
-@click.argument("run_ids", nargs=-1, metavar="[ID]...")
+@click.argument("run_ids", type=checked_id, nargs=-1, metavar="[ID]...")
 @filtered
 @click.option(
     "--format", "form", type=click.Choice(_FORMS), help="Form of the file; that of its name, or csv, when not given."

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from hub_callbacks.cli.ids import checked_id
 from hub_callbacks.session.access import address
 from hub_callbacks.settings import Settings
 from hub_callbacks.transport.people import PeopleApi
@@ -88,7 +89,7 @@ def keys_command() -> None:
 @keys_command.command("create")
 @click.option("--name", default="", help="What you call it.")
 @click.option("--role", type=_ROLES, help="What it may do at most; what its user may when not given.")
-@click.option("--project", metavar="ID", help="Only project that it is good for.")
+@click.option("--project", type=checked_id, metavar="ID", help="Only project that it is good for.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until it ends; never when not given.")
 @click.option("--user", help="Whose it is, by ID or e-mail address; for admins.")
 @_json

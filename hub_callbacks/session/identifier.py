@@ -40,7 +40,7 @@ def parse(identifier: str, *, web_root: str) -> Identifier:
         return Identifier(filename=identifier)
     raise IdentifierError(
         f"The model {identifier!r} is none that a session takes: {web_root}{wire.page('ID')}, KEY_ID, ID,"
-        " or the name of a .pt or .yaml file."
+        f" or the name of a .pt or .yaml file. An ID has {wire.ID_LENGTH} letters and digits."
     )
 
 

@@ -109,6 +109,19 @@ def test_unusable_data_folder_is_one_line(command: str, monkeypatch: pytest.Monk
     assert "hub-callbacks doctor" in output
 
 
+@pytest.mark.parametrize(
+    "command", ["open nope", "runs show nope", "runs export nope", "keys create --project nope", "train nope"]
+)
+def test_wrong_form_of_an_id_is_told_before_the_hub_is_asked(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    status, output = run(*command.split())
+    assert status != 0
+    assert "letters and digits" in output.splitlines()[-1]
+    assert not (tmp_path / "data").exists()
+
+
 def test_settings_are_in_columns() -> None:
     lines = run("settings")[1].partition("\n\n")[0].splitlines()
     assert len({line.index(line.split()[1]) for line in lines[::2]}) == 1

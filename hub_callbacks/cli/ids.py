@@ -1,0 +1,18 @@
+"""The form of an ID, looked at before the hub is asked."""
+
+from __future__ import annotations
+
+import click
+
+from hub_callbacks import wire
+
+
+def checked_id(text: str) -> str:
+    """The type of an argument or an option that is an ID.
+
+    Raises:
+        click.BadParameter: It has not the form of one.
+    """
+    if not wire.is_id(text):
+        raise click.BadParameter(f"{text!r} is no ID: one has {wire.ID_LENGTH} letters and digits.")
+    return text
