@@ -66,7 +66,7 @@ def placed(command: CommandT) -> CommandT:
 
 @click.group("db")
 def db_command() -> None:
-    """Look after the data of a hub: upgrade, back up, check, move to PostgreSQL."""
+    """Upgrade, back up and check the data of a hub, or move it."""
 
 
 @db_command.command("upgrade")
@@ -86,7 +86,7 @@ def upgrade_command(**place: Any) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @placed
 def backup_command(folder: Path, **place: Any) -> None:
-    """Copy database and files into FOLDER while the hub goes on; FOLDER can then be served.
+    """Copy database and files into FOLDER while the hub goes on. FOLDER can then be served.
 
     A file that is there already is not copied again. A database in PostgreSQL is backed up by pg_dump.
     """
@@ -109,7 +109,7 @@ def backup_command(folder: Path, **place: Any) -> None:
 @click.option("--deep", is_flag=True, help="Read every file, and compare its SHA-256.")
 @placed
 def check_command(deep: bool, **place: Any) -> None:
-    """Look for what is damaged or missing: pages, references between rows, files. Exits with 1 if anything is.
+    """Look for damaged pages, broken references and missing files. Exits with 1 if anything is.
 
     The hub may go on meanwhile; a file that it deletes between two looks may be named missing.
     """
@@ -131,7 +131,7 @@ def check_command(deep: bool, **place: Any) -> None:
 @click.option("--blobs-to", metavar="URL", help="A bucket, for the files.")
 @placed
 def copy_command(target: str, blobs_to: str | None, **place: Any) -> None:
-    """Copy a stopped hub's database into an empty one, and with --blobs-to its files into a bucket.
+    """Copy a stopped hub's database into an empty one. With --blobs-to its files go into a bucket.
 
     All of the rows arrive, counted on both sides, or none.
     """

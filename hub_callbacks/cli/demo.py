@@ -46,7 +46,7 @@ YOLO("yolo11n.yaml").train(
     help="Longest wait for the delivery.",
 )
 def demo_command(epochs: int, wait_s: float) -> None:
-    """Draw a small data set, train yolo11n on it for real, and show where the run can be seen."""
+    """Train yolo11n on a small drawn data set, and show the run."""
     if importlib.util.find_spec("ultralytics") is None:
         raise click.ClickException('The demo trains with Ultralytics: pip install "hub-callbacks[ultralytics]"')
     settings = Settings.load()

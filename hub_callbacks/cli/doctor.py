@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor_command(as_json: bool) -> None:
-    """Say in one screen whether trainings here are recorded and delivered; exit 1 when something is wrong."""
+    """Say whether trainings here are recorded and delivered. Exits with 1 when something is wrong."""
     findings = list(examine())
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in findings]))

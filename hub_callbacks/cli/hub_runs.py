@@ -48,7 +48,7 @@ def filtered(command: CommandT) -> CommandT:
 
 @click.group("runs")
 def runs_command() -> None:
-    """List the runs on the hub, show one, or take their metrics away as files."""
+    """List and show the runs on the hub, and export their metrics."""
 
 
 @runs_command.command("ls")
@@ -96,9 +96,10 @@ def export_command(  # noqa: PLR0913 - an option each
     form: ExportForm | None,
     output: Path | None,
 ) -> None:
-    """Write the metrics of runs into a file: of one ID as its results.csv, else with the run in each row.
+    """Write the metrics of runs into a file.
 
-    Without an ID it is every run that the filters let through.
+    Of one ID it is its results.csv, else the run is in each row. Without an ID it is every run that the filters let
+    through.
     """
     form = form or _form_of(output)
     if form == "parquet" and output is None and sys.stdout.isatty():

@@ -36,7 +36,7 @@ def users_command() -> None:
 @_password
 @_json
 def create_user(name: str, role: str | None, email: str | None, password: bool, as_json: bool) -> None:
-    """Let somebody in: the key that is printed, this one time, is for them."""
+    """Let somebody in, and print the key for them, this one time."""
     if not name.strip():
         raise click.BadParameter("Say who it is.", param_hint="NAME")
     said = _given(role=role, email=email) | _asked(password)
@@ -63,7 +63,7 @@ def list_users(as_json: bool) -> None:
 @_email
 @_password
 def change_user(user: str, name: str | None, role: str | None, email: str | None, password: bool) -> None:
-    """Change what is said of the user with that ID or e-mail address; a new password ends their sessions."""
+    """Change what is said of a user, by ID or e-mail address. A new password ends their sessions."""
     changes = _given(name=name, role=role, email=email) | _asked(password)
     if not changes:
         raise click.UsageError("Say what to change, with an option.")
@@ -75,7 +75,7 @@ def change_user(user: str, name: str | None, role: str | None, email: str | None
 @users_command.command("delete")
 @click.argument("user")
 def delete_user(user: str) -> None:
-    """Let the user with that ID or e-mail address in no more; what they made stays."""
+    """Let a user, by ID or e-mail address, in no more. What they made stays."""
     with _hub() as hub:
         hub.delete_user(hub.user(user)["id"])
     click.echo("Deleted.")
@@ -108,7 +108,7 @@ def create_key(
 @click.option("--all", "everyone", is_flag=True, help="Everybody's; for admins.")
 @_json
 def list_keys(everyone: bool, as_json: bool) -> None:
-    """List your keys: what each may do, until when, and when it was last used. No key itself can be read again."""
+    """List your keys, with their limits and last use. No key itself can be read again."""
     with _hub() as hub:
         keys = hub.keys(everyone=everyone)
         names = _names(hub) if everyone else {}
@@ -127,7 +127,7 @@ def list_keys(everyone: bool, as_json: bool) -> None:
 @keys_command.command("revoke")
 @click.argument("key_id", metavar="ID")
 def revoke_key(key_id: str) -> None:
-    """Make a key no good, at once; browsers that signed in with it are signed out."""
+    """Make a key no good, at once. Browsers that signed in with it are signed out."""
     with _hub() as hub:
         hub.revoke_key(key_id)
     click.echo("Revoked.")
@@ -137,7 +137,10 @@ def revoke_key(key_id: str) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Lines at most.")
 @_json
 def audit_command(limit: int, as_json: bool) -> None:
-    """Show the hub's audit log, newest first: sign-ins, users, keys, shares, what was deleted; for admins."""
+    """Show the hub's audit log, newest first; for admins.
+
+    It tells of sign-ins, users, keys, shares, and what was deleted.
+    """
     with _hub() as hub:
         events = hub.events(limit=limit)
         names = _names(hub)

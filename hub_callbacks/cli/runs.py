@@ -27,7 +27,7 @@ _WATCH_S = 1.0
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
 def status_command(as_json: bool, watch: bool) -> None:
-    """Show every recorded run: how it stands, and what the hub has acknowledged of it."""
+    """Show every recorded run, and what the hub has acknowledged."""
     settings = Settings.load()
     with suppress(*[KeyboardInterrupt] if watch else []):
         text = _show(settings, "", as_json=as_json)
@@ -64,7 +64,7 @@ def _show(settings: Settings, before: str, *, as_json: bool) -> str:
     help="Deliver from another data folder, such as one copied from another machine, to this one's hub.",
 )
 def sync_command(wait_s: float, source: Path | None) -> None:
-    """Deliver now what is queued, also what was refused before; exit 0 when nothing is left."""
+    """Deliver now what is queued, also what was refused before. Exits with 0 when nothing is left."""
     settings = Settings.load()
     folders = OutboxFolder.all_under(source) if source else [OutboxFolder.under(settings.data_dir)]
     outboxes = [Outbox(folder) for folder in folders if folder.has_records]

@@ -15,7 +15,7 @@ from hub_callbacks.settings import Resolved, resolve, save, table, user_file
 @click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def settings_command(changes: tuple[str, ...], as_json: bool) -> None:
-    """Show every setting with its value and where it comes from; change those given as NAME=VALUE.
+    """Show every setting, or change those given as NAME=VALUE. Each is shown with where its value comes from.
 
     NAME= takes a setting out of the file again.
     """

@@ -15,7 +15,9 @@ _WORDS = {"none": None, "true": True, "false": False}
 @click.argument("model")
 @click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
 def train_command(model: str, arguments: tuple[str, ...]) -> None:
-    """Train MODEL: a page of the hub (<hub>/models/ID), an ID, KEY_ID, or a .pt or .yaml file.
+    """Train MODEL, which is one of the hub or a file.
+
+    It is a page of the hub (<hub>/models/ID), an ID, KEY_ID, or a .pt or .yaml file.
 
     A model of the hub starts with the hub's arguments, or continues from its last checkpoint, whichever machine it was
     on. Further arguments are those of Ultralytics: device=0 project=runs.

@@ -4,8 +4,10 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -26,6 +28,21 @@ def test_every_command_is_listed_with_its_help() -> None:
     assert status == 0
     for name in ("demo", "serve", "open", "status", "sync", "settings", "doctor"):
         assert any(line.split()[0] == name and len(line.split()) > 3 for line in output.splitlines() if line.strip())
+
+
+def groups(group: click.Group, context: click.Context) -> Iterator[click.Context]:
+    yield context
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from groups(command, click.Context(command, info_name=name, parent=context, terminal_width=78))
+
+
+def test_help_of_every_group_reads_whole_in_80_columns() -> None:
+    contexts = list(groups(main, click.Context(main, info_name="hub-callbacks", terminal_width=78)))
+    assert len(contexts) > 4
+    listed = [line for context in contexts for line in context.get_help().partition("Commands:")[2].splitlines()]
+    assert not [line for line in listed if line.endswith("...") or (line and line[2] == " ")]
 
 
 def test_version_is_said() -> None:
