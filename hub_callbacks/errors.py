@@ -109,11 +109,13 @@ class PermanentError(TransportError):
     Attributes:
         status: The HTTP status code of the reply.
         is_hubs: Whether the reply is a hub's. If not, something in between may have given it, and it may go.
+        said: The hub's own message; empty where it is not known.
     """
 
-    def __init__(self, message: str, *, status: int, is_hubs: bool = True) -> None:
+    def __init__(self, message: str, *, status: int, is_hubs: bool = True, said: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.said = said
         self.is_hubs = is_hubs
 
 
@@ -127,5 +129,5 @@ class UnauthorizedError(PermanentError):
 class ForbiddenError(PermanentError):
     """The hub knows the API key, but its user may not do this (403)."""
 
-    def __init__(self, message: str, *, is_hubs: bool = True) -> None:
-        super().__init__(message, status=403, is_hubs=is_hubs)
+    def __init__(self, message: str, *, is_hubs: bool = True, said: str = "") -> None:
+        super().__init__(message, status=403, is_hubs=is_hubs, said=said)

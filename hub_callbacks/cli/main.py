@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from hub_callbacks import __version__
+from hub_callbacks.cli.words import in_words
 from hub_callbacks.errors import HubCallbacksError
 
 _COMMANDS = {
@@ -42,7 +43,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except HubCallbacksError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(in_words(error)) from error
 
 
 @click.group(cls=_Group)

@@ -43,7 +43,7 @@ def ensure(data_dir: Path, *, port: int) -> LocalHub:
     try:
         process = spawn("hub_callbacks.server", arguments, log=log)
     except OSError as error:
-        raise UnreachableError(f"The local hub cannot be started: {error}. Look: hub-callbacks doctor") from error
+        raise UnreachableError(f"The local hub cannot be started: {error}.") from error
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up_at:
         if hub := running(data_dir):

@@ -122,13 +122,14 @@ def _refusal(reply: requests.Response) -> RetryableError | PermanentError:
         is_busy = reply.status_code == requests.codes.too_many_requests or retry_after_s is not None
         return (BusyError if is_busy else RetryableError)(message, retry_after_s=retry_after_s)
     is_hubs = _is_hubs(reply)
+    said = _message(reply) if is_hubs else ""
     if not is_hubs:
         message += ", but not as a hub does. Is something in between?"
     if reply.status_code == requests.codes.unauthorized:
         return UnauthorizedError(message, is_hubs=is_hubs)
     if reply.status_code == requests.codes.forbidden:
-        return ForbiddenError(message, is_hubs=is_hubs)
-    return PermanentError(message, status=reply.status_code, is_hubs=is_hubs)
+        return ForbiddenError(message, is_hubs=is_hubs, said=said)
+    return PermanentError(message, status=reply.status_code, is_hubs=is_hubs, said=said)
 
 
 def _is_hubs(reply: requests.Response) -> bool:

@@ -148,6 +148,17 @@ def test_ls_prints_a_table_and_json(ids: dict[str, str]) -> None:
     assert call("ls", "--search", "nothing-at-all").stdout == "No run matches.\n"
 
 
+def test_refusal_is_told_in_the_hubs_words(ids: dict[str, str]) -> None:
+    output = call("ls", "--where", "goodness > 1", exit_code=1).output
+    assert output.startswith("Error: The hub says: 'goodness' is no value of a run")
+    assert "http" not in output
+
+
+def test_key_that_the_hub_does_not_know_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_CALLBACKS_API_KEY", wire.new_key())
+    assert "hub-callbacks settings api_key=KEY" in call("ls", exit_code=1).output
+
+
 def test_show_prints_text_and_json(ids: dict[str, str]) -> None:
     text = call("show", ids["high"]).stdout
     assert wire.page(ids["high"]) in text

@@ -139,6 +139,16 @@ def test_wrong_form_of_an_id_is_told_before_the_hub_is_asked(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    "command", ["runs ls", "runs show aaaaaaaaaaaaaaaaaaaa", "runs export", "keys list", "users list"]
+)
+def test_hub_that_is_not_there_is_told_with_what_to_do(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_CALLBACKS_API_URL", "http://127.0.0.1:9")
+    status, output = run(*command.split())
+    assert (status, output.count("\n")) == (1, 1), output
+    assert "Is it running? Look: hub-callbacks doctor" in output
+
+
 def test_settings_are_in_columns() -> None:
     lines = run("settings")[1].partition("\n\n")[0].splitlines()
     assert len({line.index(line.split()[1]) for line in lines[::2]}) == 1
