@@ -36,9 +36,21 @@ def test_key_is_made_shown_once_and_revoked(either_page: Page, hub: HubServer) -
     either_page.goto("/keys")
     expect(either_page.get_by_role("row", name=name)).to_contain_text("viewer")
     assert key not in either_page.content()
-    either_page.get_by_role("button", name=f"Revoke {name}").click()
+    either_page.get_by_label(f"Revoke {name}").click()
+    expect(either_page.get_by_role("row", name=name)).not_to_contain_text("revoked")
+    either_page.get_by_role("row", name=name).get_by_role("button", name="Revoke for good").click()
     expect(either_page.get_by_role("row", name=name)).to_contain_text("revoked")
     assert laptop.send("GET", wire.MODELS).status_code == 401
+
+
+def test_revoking_the_key_in_use_warns_of_it(hub: HubServer, new_page: Callable[..., Page]) -> None:
+    page = new_page(hub)
+    page.goto("/keys")
+    own = page.get_by_role("row", name="signed in with")
+    warning = own.get_by_text("you will be signed out")
+    expect(warning).to_be_hidden()
+    own.locator("summary").click()
+    expect(warning).to_be_visible()
 
 
 def test_keys_fit_a_phone(hub: HubServer, new_page: Callable[..., Page]) -> None:
