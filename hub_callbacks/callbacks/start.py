@@ -143,8 +143,8 @@ class Start:
         page = self._model.model_url
         if not given.get("data"):
             raise AlreadyTrainedError(
-                f"{page} is trained already. To train a new run from its weights, say on what: train(data=...)."
-                " To train this one anew, reset it on the hub first."
+                f"{page} is trained already. To train a new run from its weights, say on what: train(data=...), or"
+                " hub-callbacks train MODEL data=FILE. To begin anew, train the file that it started from."
             )
         logger.info("HUB: %s is trained and stays as it is; this is a new run from its weights.", page)
         return dict(given)
@@ -188,7 +188,7 @@ class Start:
         if epoch < 0 or checkpoint.get("optimizer") is None:
             raise HubModelError(
                 f"The last checkpoint of {self._model.model_url} holds no optimizer: nothing can be continued from it."
-                " To train from its weights, download it and train the file; to begin anew, reset the model on the hub."
+                " To train from its weights, train that file; to begin anew, the one that it started from."
             )
         folder = Path((checkpoint.get("train_args") or {}).get("save_dir") or "")
         last = folder / "weights" / "last.pt"

@@ -25,7 +25,7 @@ def test_model_made_on_the_hub_is_trained_with_its_arguments_and_used(team: Team
     again = team.script(second, page)
     output = second.run(str(second.python), "-c", again, returncode=1)
     assert "AlreadyTrainedError" in output
-    assert "train(data=...)" in output.splitlines()[-1]
+    assert "train(data=...), or hub-callbacks train MODEL data=FILE" in output.splitlines()[-1]
     output = team.start(second, page, data=str(team.data), epochs=1, imgsz=64, device="cpu")
     assert "this is a new run from its weights" in output
     newest, oldest = team.hub.ask("GET", wire.MODELS)["results"]
