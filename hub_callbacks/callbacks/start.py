@@ -188,7 +188,7 @@ class Start:
         if epoch < 0 or checkpoint.get("optimizer") is None:
             raise HubModelError(
                 f"The last checkpoint of {self._model.model_url} holds no optimizer: nothing can be continued from it."
-                " To train from its weights, train that file; to begin anew, the one that it started from."
+                " To train from its weights, download and train it; to begin anew, train the file that it started from."
             )
         folder = Path((checkpoint.get("train_args") or {}).get("save_dir") or "")
         last = folder / "weights" / "last.pt"
