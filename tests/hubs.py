@@ -55,9 +55,9 @@ class HubServer:
         return response.json()["data"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_hub() -> Iterator[Callable[..., HubServer]]:
-    """Start a hub, which is stopped after the tests; ``key`` is that of a store that was served before."""
+    """Start a hub, which is stopped after the module's tests; ``key`` is that of a store that was served before."""
     started: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
 
