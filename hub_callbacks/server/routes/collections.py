@@ -9,13 +9,14 @@ from fastapi import Request
 
 from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import key_needed
-from hub_callbacks.server.bodies import Id, Listing, Object, PageQuery, Reply
+from hub_callbacks.server.bodies import Id, Listing, Object, PageQuery, Reply, StoredFile
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.documents import check_document
 from hub_callbacks.server.files import thing_path
 from hub_callbacks.server.routes.access import settle
+from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.access import Collection
-from hub_callbacks.server.store.rows import Caller, Thing
+from hub_callbacks.server.store.rows import Caller, NewFile, Thing
 from hub_callbacks.server.store.things import ThingKind
 
 
@@ -75,6 +76,24 @@ def shown(request: Request, hub: Hub, kind: ThingKind, thing: Thing) -> Object:
         **({"imageUrl": url} if kind == "projects" else {"url": url, "projectId": thing.project_id}),
         "file": {"filename": file.filename, "sizeBytes": file.size_bytes, "sha256": file.sha256} if file else None,
     }
+
+
+def stored(request: Request, hub: Hub, kind: ThingKind, thing_id: str, file: NewFile) -> Reply[StoredFile]:
+    """What a file was stored as, and where the thing shows it.
+
+    Raises:
+        NotFoundError: The thing was deleted meanwhile.
+    """
+    thing = hub.store.get_thing(kind, thing_id)
+    path = thing_path(hub, kind, thing) if thing else None
+    if path is None:
+        raise NotFoundError(thing_id, kind)
+    return Reply(
+        message="Stored.",
+        data=StoredFile(
+            filename=file.filename, sha256=file.sha256, size_bytes=file.size_bytes, url=root_url(request) + path
+        ),
+    )
 
 
 def patch(

@@ -21,11 +21,9 @@ from hub_callbacks.server.bodies import (
     StoredFile,
 )
 from hub_callbacks.server.context import ThisHub
-from hub_callbacks.server.files import thing_path
 from hub_callbacks.server.forms import file_form, publish_archive, received_form
 from hub_callbacks.server.routes import collections
 from hub_callbacks.server.routes.access import readable_thing, thing_owner
-from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.rows import Caller, Thing
 
 router = APIRouter(tags=["datasets"], responses=FAILURES)
@@ -78,12 +76,4 @@ async def upload(dataset_id: str, request: Request, _: Owner, hub: ThisHub) -> R
     """Take the data set's zip archive. The one before stays until this one is verified."""
     async with received_form(request, hub, limit_bytes=hub.limits.upload_bytes) as form:
         file = await run_in_threadpool(publish_archive, hub, dataset_id, form)
-    thing = await run_in_threadpool(hub.store.get_thing, "datasets", dataset_id)
-    path = thing_path(hub, "datasets", thing) if thing else None
-    if path is None:
-        raise NotFoundError(dataset_id, "datasets")
-    url = collections.root_url(request) + path
-    return Reply(
-        message="Stored.",
-        data=StoredFile(filename=file.filename, sha256=file.sha256, size_bytes=file.size_bytes, url=url),
-    )
+    return await run_in_threadpool(collections.stored, request, hub, "datasets", dataset_id, file)

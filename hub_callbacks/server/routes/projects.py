@@ -22,11 +22,9 @@ from hub_callbacks.server.bodies import (
     also,
 )
 from hub_callbacks.server.context import ThisHub
-from hub_callbacks.server.files import thing_path
 from hub_callbacks.server.forms import file_form, publish_image, received_form
 from hub_callbacks.server.routes import collections
 from hub_callbacks.server.routes.access import readable_thing, thing_owner
-from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.rows import Caller, Thing
 
 router = APIRouter(tags=["projects"], responses=FAILURES)
@@ -77,12 +75,4 @@ async def upload(project_id: str, request: Request, _: Owner, hub: ThisHub) -> R
     """Take the project's image: PNG, JPEG, GIF or WebP."""
     async with received_form(request, hub, limit_bytes=hub.limits.image_bytes) as form:
         file = await run_in_threadpool(publish_image, hub, project_id, form)
-    thing = await run_in_threadpool(hub.store.get_thing, "projects", project_id)
-    path = thing_path(hub, "projects", thing) if thing else None
-    if path is None:
-        raise NotFoundError(project_id, "projects")
-    url = collections.root_url(request) + path
-    return Reply(
-        message="Stored.",
-        data=StoredFile(filename=file.filename, sha256=file.sha256, size_bytes=file.size_bytes, url=url),
-    )
+    return await run_in_threadpool(collections.stored, request, hub, "projects", project_id, file)
