@@ -63,7 +63,7 @@ def _extract(archive: Path, staging: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as source, target.open("xb") as file:
                     _copy(source, file, member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise DatasetError(
             f"The data set {archive.name!r} cannot be unpacked: {error}. Upload it to the hub again."
         ) from error
