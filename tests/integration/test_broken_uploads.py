@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +15,7 @@ import pytest
 from hub_callbacks import wire
 from hub_callbacks.courier.process import pid
 from hub_callbacks.outbox import OutboxFolder
+from tests.integration.processes import eventually, kill
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Line
@@ -61,20 +59,6 @@ def machine(line: Line, hub: Any, tmp_path: Path) -> Iterator[Path]:
         kill(pid(OutboxFolder.under(tmp_path / "data")))
 
 
-def kill(process: int | None) -> None:
-    if process:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    give_up_at = time.monotonic() + TIMEOUT_S
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.02)
-    return value
-
-
 def stored(hub: Any) -> list[dict[str, Any]]:
     models = hub.ask("GET", wire.MODELS)["results"]
     return [checkpoint for model in models for checkpoint in hub.ask("GET", wire.checkpoints(model["id"]))]
@@ -98,14 +82,14 @@ def assert_whole(hub: Any, line: Line, runs: Path) -> None:
 
 
 def test_line_cut_at_90_percent_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, tmp_path: Path) -> None:
-    eventually(lambda: line.cut_at_bytes is None)
+    eventually(lambda: line.cut_at_bytes is None, timeout_s=TIMEOUT_S)
     assert sync(machine, hub, line).returncode == 0
     assert_whole(hub, line, tmp_path / "runs")
 
 
 def test_killed_courier_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, tmp_path: Path) -> None:
     line.cut_at_bytes = None
-    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2)
+    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2, timeout_s=TIMEOUT_S)
     kill(pid(OutboxFolder.under(machine)))
     assert sync(machine, hub, line).returncode == 0
     assert_whole(hub, line, tmp_path / "runs")
@@ -113,7 +97,7 @@ def test_killed_courier_costs_at_most_a_chunk(machine: Path, hub: Any, line: Lin
 
 def test_killed_hub_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, tmp_path: Path) -> None:
     line.cut_at_bytes = None
-    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2)
+    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2, timeout_s=TIMEOUT_S)
     hub.process.kill()
     hub.process.wait()
     port = hub.url.rpartition(":")[2]

@@ -6,11 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -18,6 +16,7 @@ from filelock import FileLock
 from hub_callbacks.outbox import Hub, Outbox, OutboxFolder
 from hub_callbacks.records import Metrics, RunFinished, RunStarted
 from hub_callbacks.testing import FaultHub
+from tests.integration.processes import eventually
 
 TIMEOUT_S = 60.0
 RUN = "r" * 20
@@ -53,14 +52,6 @@ def courier(folder: OutboxFolder, *, lock_timeout_s: float = 2.0) -> subprocess.
     command = [sys.executable, "-c", COURIER, str(lock_timeout_s), "--outbox", str(folder.path)]
     arguments = ["--data-dir", str(folder.path.parent), "--port", "0"]
     return subprocess.Popen([*command, *arguments], env=os.environ, stderr=subprocess.PIPE)
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    give_up_at = time.monotonic() + TIMEOUT_S
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.05)
-    return value
 
 
 def alter(folder: OutboxFolder, statement: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 from hub_callbacks.courier.process import pid
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.testing import FaultHub, ReceivedRun
+from tests.integration.processes import eventually
 
 TIMEOUT_S = 60.0
 MEGABYTE = 1 << 20
@@ -37,15 +38,6 @@ trainer.on_epoch = lambda trainer: at.get(trainer.epoch, lambda: None)()
 exec(sys.argv[2])
 trainer.train()
 """
-
-
-def eventually(condition: Callable[[], Any], *, timeout_s: float = TIMEOUT_S) -> Any:
-    """What the condition gives as soon as it is true."""
-    give_up_at = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.05)
-    return value
 
 
 class Machine:

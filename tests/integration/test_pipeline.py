@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from hub_callbacks import wire
 from hub_callbacks.courier.process import pid
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.transport import HubApi
+from tests.integration.processes import eventually, kill
 
 TIMEOUT_S = 60.0
 TRAINING = """
@@ -31,21 +30,6 @@ die_at = int(sys.argv[3])
 trainer.on_epoch = lambda trainer: signal.raise_signal(signal.SIGKILL) if trainer.epoch == die_at else None
 trainer.train()
 """
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """What the condition gives as soon as it is true."""
-    give_up_at = time.monotonic() + TIMEOUT_S
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.05)
-    return value
-
-
-def kill(process: int | None) -> None:
-    if process:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
 
 
 class Machine:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -20,6 +18,7 @@ import requests
 from hub_callbacks import wire
 from hub_callbacks.courier.process import pid
 from hub_callbacks.outbox import OutboxFolder
+from tests.integration.processes import eventually, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,20 +57,6 @@ def clients(pair: Pair, create_client: Callable[..., TusClient]) -> tuple[TusCli
     """A client of each hub, with the same model."""
     first = create_client(pair[0])
     return first, replace(first, hub=pair[1])
-
-
-def kill(process_id: int | None) -> None:
-    if process_id:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGKILL)
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    give_up_at = time.monotonic() + TIMEOUT_S
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        time.sleep(0.02)
-    return value
 
 
 def test_upload_goes_on_at_the_other_hub(clients: tuple[TusClient, TusClient]) -> None:
@@ -136,7 +121,7 @@ def test_run_whose_hub_is_killed_during_its_upload_ends_with_its_receipt(
     line = create_line(*pair)
     environ = {"HUB_CALLBACKS_API_URL": line.url, "HUB_CALLBACKS_API_KEY": pair[0].key, "HUB_CALLBACKS_WAIT_S": "0"}
     machine("-c", TRAINING, str(tmp_path / "runs"), str(SIZE_BYTES), **environ)
-    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2)
+    eventually(lambda: line.sent_bytes > SIZE_BYTES // 2, timeout_s=TIMEOUT_S)
     pair[0].process.kill()
     command = ("-c", "from hub_callbacks.cli import main; main()")
     synced = machine(*command, "sync", "--wait", "100", **environ)
