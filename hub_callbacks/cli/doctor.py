@@ -142,6 +142,11 @@ def _queue(settings: Settings) -> Iterator[Finding]:
     if not folder.has_records:
         yield Finding("queue", "Nothing has been recorded yet.")
         return
+    for path in folder.set_aside:
+        advice = (
+            "What could not be read of it is not delivered; the runs' own results.csv have every row. Then delete it."
+        )
+        yield Finding("queue", f"damaged, and set aside: {path}", advice)
     outbox = Outbox(folder)
     pending = outbox.queue.pending()
     advice = "" if not pending or process.pid(folder) else "Deliver it: hub-callbacks sync"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+ASIDE = ".damaged-"  # in the name of a file that was set aside, before the time
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxFolder:
@@ -48,6 +50,12 @@ class OutboxFolder:
     def journals(self) -> Path:
         """The folder of the journals that trainings write."""
         return self.path / "journals"
+
+    @property
+    def set_aside(self) -> list[Path]:
+        """What was found damaged, and is kept for somebody to look at."""
+        companions = ("-wal", "-shm", "-journal")
+        return [path for path in sorted(self.path.glob(f"**/*{ASIDE}*")) if not path.name.endswith(companions)]
 
     @property
     def has_records(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from pathlib import Path
 
 from filelock import Timeout
@@ -13,7 +14,9 @@ from hub_callbacks.outbox.folder import OutboxFolder
 from hub_callbacks.outbox.journal import Beginning, Due, Entry, Position, Row
 from hub_callbacks.outbox.queue import Queue
 from hub_callbacks.outbox.runs import Runs
-from hub_callbacks.outbox.schema import Database, mapped
+from hub_callbacks.outbox.schema import Database, mapped, set_aside
+
+logger = logging.getLogger(__name__)
 
 
 class Intake:
@@ -79,25 +82,41 @@ class Intake:
     _FORGET = "DELETE FROM journals WHERE name = ?"
 
     def remove_ended(self) -> None:
-        """Remove the journals of runs that have ended, as far as they are taken in; the courier calls it."""
+        """Remove the journals of runs that have ended, as far as they are taken in; a damaged one is set aside."""
         for (name,) in self._database.rows(self._ENDED):
             path = self._folder.journals / name
-            with contextlib.suppress(PermissionError):  # Windows: its trainer has not closed it yet
+            with mapped(path), contextlib.suppress(PermissionError):  # Windows: its trainer has not closed it yet
                 if not _entries(path, self._noted(name))[0]:
-                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(FileNotFoundError):
+                        self._remove(path, journal.rest(path, self._noted(name)))
                     self._database.execute(self._FORGET, (name,))
 
     def remove_unbegun(self) -> None:
         """Remove the journals whose trainers were killed within their making; the courier calls it."""
         for path in journal.paths(self._folder.journals):
             with mapped(path), contextlib.suppress(FileNotFoundError, PermissionError, Timeout):
-                if journal.is_unbegun(path):
+                if not journal.is_begun(path):
                     self._remove_unbegun(path)
 
     def _remove_unbegun(self, path: Path) -> None:
         with self._folder.vacated(journal.run_of(path)):
-            if journal.is_unbegun(path):  # still: its trainer may have made it meanwhile, and died
-                path.unlink()
+            if journal.is_begun(path):  # by now: its trainer may have made it meanwhile, and died
+                return
+            if (rest := journal.rest(path, Position())) != "foreign":
+                self._remove(path, rest)
+
+    def _remove(self, path: Path, rest: journal.Rest) -> None:
+        """Remove a journal that nothing more can be read of, or set it aside when something more is in it."""
+        if rest == "torn":
+            path.unlink()
+            return
+        aside = set_aside(path)
+        logger.warning(
+            "The journal %s is damaged: not all of its rows could be read. It is kept as %s; the run's own "
+            "results.csv has them, too.",
+            path,
+            aside.name,
+        )
 
 
 def _entries(path: Path, since: Position) -> tuple[list[Entry], Position]:

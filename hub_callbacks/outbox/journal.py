@@ -30,8 +30,9 @@ import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from hub_callbacks.outbox.filesystem import is_on_network
 from hub_callbacks.outbox.rows import Hub
@@ -39,6 +40,7 @@ from hub_callbacks.outbox.schema import mapped, ours
 from hub_callbacks.records import Metrics, RunStarted
 
 _MAGIC = b"HUBJRN1"
+_FAMILY = _MAGIC[:-1]  # of other releases, too
 _HEADER_BYTES = len(_MAGIC) + 1
 _FRAME = struct.Struct("<II")
 _ROW = "cqdd"
@@ -72,6 +74,7 @@ class Due:
 
 
 Entry: TypeAlias = "Beginning | Row | Due"
+Rest: TypeAlias = Literal["torn", "damaged", "foreign"]  # nothing, too, is torn; foreign is no journal of this release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +155,9 @@ class Journal:
         self._write(text[_HEADER_BYTES + _FRAME.size + length :])
         self._names, self._row = lost._names, lost._row
 
-    def remove(self) -> None:
-        """Close the file and delete it; nothing may be asked of it any more."""
+    def close(self) -> None:
+        """Close the file; nothing may be asked of it any more."""
         self._close()
-        with mapped(self.path):
-            self.path.unlink(missing_ok=True)
 
     def _write(self, text: bytes) -> None:
         try:
@@ -183,17 +184,34 @@ def run_of(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def is_unbegun(path: Path) -> bool:
-    """Whether a journal ends within its beginning, as a kill within its making leaves it: no row is in it."""
+def is_begun(path: Path) -> bool:
+    """Whether a journal's first record, or one of a file that is no journal, can be read."""
     with path.open("rb") as file:
-        text = file.read(_HEADER_BYTES + _FRAME.size)
+        if file.read(_HEADER_BYTES)[: len(_MAGIC)] != _MAGIC:
+            return False
+        frame = file.read(_FRAME.size)
+        length = _FRAME.unpack(frame)[0] if len(frame) == _FRAME.size else 0
         size_bytes = os.fstat(file.fileno()).st_size
-    if not _MAGIC.startswith(text[: len(_MAGIC)]):
-        return False
-    if len(text) < _HEADER_BYTES + _FRAME.size:
-        return True
-    length: int = _FRAME.unpack_from(text, _HEADER_BYTES)[0]
-    return size_bytes < len(text) + length
+        return any(_bodies(frame + file.read(min(length, size_bytes))))
+
+
+def rest(path: Path, since: Position) -> Rest:
+    """What stands in a journal behind what `read` yields of it, now that nobody writes it any more.
+
+    A kill cuts the last record short, and a power cut may leave zeros in its place. All else is damage, and so is a
+    record that is there whole, but for its length.
+    """
+    text = path.read_bytes()
+    if not text.strip(b"\0") or (len(text) < _HEADER_BYTES and _MAGIC.startswith(text[: len(_MAGIC)])):
+        return "torn"
+    if not text.startswith(_MAGIC):
+        return "damaged" if not text.startswith(_FAMILY) and _has_record(text) else "foreign"
+    left = text[read(path, since)[1].read_bytes :]
+    if not left.strip(b"\0") or len(left) < _FRAME.size:
+        return "torn"
+    length, check = _FRAME.unpack_from(left)
+    is_cut = length > len(left) - _FRAME.size
+    return "torn" if is_cut and not _has_body(left[_FRAME.size :], check) and not _has_record(left) else "damaged"
 
 
 def ask_to_stop(path: Path) -> None:
@@ -225,16 +243,26 @@ def _framed(body: bytes) -> bytes:
     return _FRAME.pack(len(body), zlib.crc32(body)) + body
 
 
-def _bodies(text: bytes) -> Iterator[bytes]:
-    at = 0
+def _bodies(text: bytes, at: int = 0) -> Iterator[bytes]:
     while at + _FRAME.size < len(text):
         length, check = _FRAME.unpack_from(text, at)
         at += _FRAME.size
-        body = text[at : at + length]
-        if len(body) < length or not body or zlib.crc32(body) != check:
+        if not 0 < length <= len(text) - at or zlib.crc32(body := text[at : at + length]) != check:
             return
         yield body
         at += length
+
+
+def _has_body(text: bytes, check: int) -> bool:
+    """Whether a text begins with a body, of whatever length, that has this CRC-32."""
+    return any(
+        found == check for found in accumulate(text, lambda crc, byte: zlib.crc32(bytes([byte]), crc), initial=0)
+    )
+
+
+def _has_record(text: bytes) -> bool:
+    """Whether a whole record stands anywhere in a text."""
+    return any(any(_bodies(text, at)) for at in range(len(text) - _FRAME.size))
 
 
 def _said(body: bytes, names: tuple[str, ...]) -> Iterator[Entry]:

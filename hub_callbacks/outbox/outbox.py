@@ -47,7 +47,7 @@ class Outbox:
         self._intake.take_in()
 
     def remove_journals(self) -> None:
-        """Remove the journals that are no longer needed; the courier calls it."""
+        """Remove the journals that are no longer needed, and set the damaged ones aside; the courier calls it."""
         self._intake.remove_ended()
         self._intake.remove_unbegun()
 

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from hub_callbacks.errors import OutboxDamagedError, OutboxError, OutboxFullError
 from hub_callbacks.outbox.filesystem import is_on_network
+from hub_callbacks.outbox.folder import ASIDE
 
 logger = logging.getLogger(__name__)
 
@@ -174,12 +175,8 @@ class Database:
     def set_aside(self, reason: str) -> None:
         """Rename the file with its journals, so that it can be looked at later; the next opening makes a new one."""
         self.close()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         with mapped(self.path):
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                part = self.path.with_name(self.path.name + suffix)
-                if part.exists():
-                    part.replace(aside.with_name(aside.name + suffix))
+            aside = set_aside(self.path, "-wal", "-shm", "-journal")
         logger.warning("%s It is set aside as %s; recording goes on in a new one.", reason, aside)
 
     def execute(self, statement: str, values: Values = ()) -> int:
@@ -249,6 +246,16 @@ class Database:
             for statement in itertools.chain(*MIGRATIONS[version:]):
                 self.execute(statement)
             self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def set_aside(path: Path, *suffixes: str) -> Path:
+    """Rename a damaged file, with those beside it that have a suffix more, to a name that says so; that name."""
+    aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in ("", *suffixes):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.replace(aside.with_name(aside.name + suffix))
+    return aside
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -131,8 +132,10 @@ class Recorder:
         self._insist(Outbox.take_in)  # first, so that the end is the last to be delivered
         self._insist(lambda outbox: outbox.runs.finish(self._run_id, record))
         if self._journal:
-            self._journal.remove()
+            self._journal.close()
             self._journal = None
+            with contextlib.suppress(OutboxError):  # else the courier does it
+                self._outbox.remove_journals()
         self._lock.release()
         start_courier(self._folder, self._settings)
 

@@ -117,6 +117,15 @@ def test_doctor_names_an_unusable_data_folder_and_exits_1() -> None:
     assert "HUB_CALLBACKS_DATA_DIR=" in output
 
 
+def test_doctor_names_what_was_set_aside_as_damaged(outbox: Outbox) -> None:
+    outbox.folder.journals.mkdir()
+    for name in ("journals/r.0.rows.damaged-1", "outbox.db.damaged-1", "outbox.db.damaged-1-wal"):
+        (outbox.folder.path / name).write_bytes(b"")
+    status, output = run("doctor")
+    named = [Path(line.split()[-1]).name for line in output.splitlines() if "damaged, and set aside" in line]
+    assert (status, named) == (1, ["r.0.rows.damaged-1", "outbox.db.damaged-1"])
+
+
 @pytest.mark.usefixtures("_no_data_dir")
 @pytest.mark.parametrize("command", ["open", "runs ls", "keys list", "demo"])
 def test_unusable_data_folder_is_one_line(command: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,8 @@ class Trainers(ModelledOutbox):
         self.outbox.take_in()
         self.model.take_in()
         if journal := self.journals.pop(run_id, None):
-            journal.remove()
+            journal.close()
+            journal.path.unlink()
             del self.model.journals[journal.path.name]
         is_first = self.outbox.runs.finish(run_id, RunFinished(state="finished", finished_at=self.now))
         assert is_first == (run is not None and run.state == "running")
