@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,10 @@ class Upload:
     on_progress: Callable[[int], None]
 
     def fields(self) -> dict[str, str]:
-        """What HUB v1 asks of a checkpoint beside its bytes."""
+        """What HUB v1 asks of a checkpoint beside its bytes; a map that is no number is 0.0, as where there is none."""
+        score = self.checkpoint.map
         kind = (
-            {"type": "final", "map": str(self.checkpoint.map)}
+            {"type": "final", "map": str(score if math.isfinite(score) else 0.0)}
             if self.checkpoint.is_final
             else {"type": "epoch", "isBest": str(self.checkpoint.is_best)}
         )

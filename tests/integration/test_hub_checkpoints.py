@@ -55,9 +55,10 @@ def test_upload_of_an_epoch_makes_the_model_resumable(hub: HubServer) -> None:
     assert requests.get(model["resume"], timeout=10).content == content
 
 
-def test_upload_of_the_final_model_makes_it_trained(hub: HubServer) -> None:
+@pytest.mark.parametrize("score", ["0.5", "nan", "inf"])
+def test_upload_of_the_final_model_makes_it_trained(hub: HubServer, score: str) -> None:
     model_id, content = create(hub), checkpoint()
-    assert upload(hub, model_id, content, type="final", epoch=9, map=0.5).ok
+    assert upload(hub, model_id, content, type="final", epoch=9, map=score).ok
     model = read(hub, model_id)
     assert (model["status"], model["has_best_weights"], model["has_last_weights"]) == ("trained", True, False)
     assert urlsplit(model["weights"]).path.endswith(f"/{model_id}/best.pt")

@@ -60,6 +60,13 @@ def test_head_tells_length_metadata_and_expiry_and_is_not_stored(tus: TusClient)
     assert (said["filename"], said["type"], said["map"]) == ("best.pt", "final", "0.5")
 
 
+def test_map_that_is_no_number_is_taken_as_none_is(tus: TusClient) -> None:
+    location = tus.begin(tus.content, type="final", map="nan", filename="best.pt")
+    said = wire.parse_upload_metadata(tus.head(location).headers[wire.UPLOAD_METADATA_HEADER])
+    assert said["map"] == "0.0"
+    assert tus.patch(location, 0, tus.content).status_code == 204
+
+
 def test_finished_upload_says_so_to_a_client_that_lost_the_reply(tus: TusClient) -> None:
     content = tus.content
     location = tus.begin(content)

@@ -69,6 +69,7 @@ def test_summary_and_end_are_sent(api: HubApi, script: Any) -> None:
     [
         ({"filename": "last.pt", "is_best": True}, {"epoch": "7", "type": "epoch", "isBest": "True"}),
         ({"filename": "best.pt", "is_final": True, "map": 0.5}, {"epoch": "7", "type": "final", "map": "0.5"}),
+        ({"filename": "best.pt", "is_final": True, "map": math.nan}, {"epoch": "7", "type": "final", "map": "0.0"}),
     ],
 )
 def test_checkpoint_is_a_form_with_its_file_last(
@@ -226,6 +227,13 @@ def test_portal_in_place_of_the_hub_is_retryable_at_every_step_of_an_upload(
         script.will_answer(200, portal if count != 1 else b"")
         with pytest.raises(RetryableError, match="in between"):
             api.upload_resumably(ID, big)
+
+
+def test_map_that_is_no_number_is_announced_as_none_is(api: HubApi, script: Any, big: Upload) -> None:
+    script.will_answer(201, location="/u", **offset(big.checkpoint.size_bytes))
+    final = replace(big.checkpoint, is_final=True, map=math.inf)
+    api.upload_resumably(ID, replace(big, checkpoint=final))
+    assert wire.parse_upload_metadata(script.headers[0]["upload-metadata"])["map"] == "0.0"
 
 
 def test_hub_that_does_not_say_where_it_begins_is_asked(api: HubApi, script: Any, big: Upload) -> None:
