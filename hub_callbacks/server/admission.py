@@ -26,6 +26,8 @@ Who = Literal[
     "admin",
     "page",
     "page-changer",
+    "page-themselves",
+    "page-admin",
     "session",
 ]
 
@@ -42,6 +44,8 @@ MEANINGS: Final[Mapping[Who, str]] = MappingProxyType(
         "admin": "admins, with a key that is not limited",
         "page": "signed-in browsers, for what they may read",
         "page-changer": "signed-in browsers, for what they may change",
+        "page-themselves": "signed-in browsers of the user themselves, and of admins",
+        "page-admin": "signed-in browsers of admins, with a key that is not limited",
         "session": "signed-in browsers",
     }
 )
@@ -150,6 +154,17 @@ _TABLE: Final[Mapping[Who, str]] = {
         POST /models/{model_id}/edit
         POST /models/{model_id}/delete
         POST /models/{model_id}/restore
+    """,
+    "page-themselves": """
+        GET /users/{user_id}
+        POST /users/{user_id}
+        POST /users/{user_id}/keys
+    """,
+    "page-admin": """
+        GET /users
+        POST /users
+        POST /users/{user_id}/lock
+        POST /users/{user_id}/delete
     """,
     "session": """
         POST /keys

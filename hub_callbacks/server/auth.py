@@ -116,6 +116,33 @@ def page_viewer(request: Request, session: Annotated[Caller | None, Depends(curr
     return session
 
 
+def page_admin(caller: Annotated[Caller, Depends(page_viewer)]) -> Caller:
+    """A dependency for pages: the admin who is signed in.
+
+    Raises:
+        SignInRequired: Nobody is.
+        HTTPException: 403 for others, and for an admin's limited key.
+    """
+    if not is_manager(caller):
+        raise HTTPException(403, "This page is for admins who signed in with a key that is not limited.")
+    return caller
+
+
+def is_manager(caller: Caller) -> bool:
+    """Whether the caller may let people in and see to them."""
+    return caller.role == "admin" and not caller.is_limited
+
+
+def check_own_page(request: Request) -> None:
+    """Let pass only forms that a page of this hub sent.
+
+    Raises:
+        HTTPException: 403, another site made the browser send it.
+    """
+    if not is_same_origin(request):
+        raise HTTPException(403, "No page of this hub sent this form. Open the page again, and send it from there.")
+
+
 def anyone(request: Request, hub: ThisHub, shown: ShownKey) -> Caller | None:
     """A dependency for what may be public: the caller, or None with no key; 401 with one that is not valid."""
     return identify_anyone(request, hub, shown=shown)
@@ -126,6 +153,7 @@ Anyone = Annotated[Caller | None, Depends(anyone)]
 Trainer = Annotated[Caller, Depends(require_key("trainer"))]
 Manager = Annotated[Caller, Depends(require_key("admin", is_whole=True))]
 PageViewer = Annotated[Caller, Depends(page_viewer)]
+PageAdmin = Annotated[Caller, Depends(page_admin)]
 
 
 def cookie_name(hub: Hub) -> str:

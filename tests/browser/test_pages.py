@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 1280, 390
 EPOCHS = 60
-PAGES = ("runs", "run", "compare", "keys", "login", "error")  # by their templates
+PAGES = ("runs", "run", "compare", "keys", "users", "user", "login", "error")  # by their templates
 OTHERS = {"problem": "/?where=goodness>1", "nothing": "/?q=nothing-has-this"}
-PAINTED = ("runs", "run", "compare", "login")  # all but what only says that something is wrong
+PAINTED = ("runs", "run", "compare", "users", "user", "login")  # all but what only says that something is wrong
 SERIOUS = """async () => {
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
     return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
@@ -82,10 +82,22 @@ class Gallery:
             "run": wire.page(self.running),
             "compare": "/compare?" + "&".join(f"run={model_id}" for model_id in chosen),
             "keys": "/keys",
+            "users": "/users",
+            "user": f"/users/{self._team()}",
             "login": "/login",
             "error": "/nowhere",
             **OTHERS,
         }
+
+    def _team(self) -> str:
+        """Let four people in; one of them."""
+        hub = self._trainer.hub
+        for name, role in (("Vera", "viewer"), ("Tom", "trainer"), ("Grace", "admin"), ("Ada", "trainer")):
+            said = {"name": name, "email": f"{name.lower()}@example.org", "role": role}
+            user_id = str(hub.ask("POST", wire.USERS, json=said)["id"])
+            for key in ("first", "laptop")[: 2 if name == "Ada" else 1]:
+                hub.ask("POST", wire.KEYS, json={"userId": user_id, "name": key})
+        return user_id
 
     def _run(self, name: str, epochs: int, pace: float, top: float, args: Mapping[str, Any]) -> str:
         given = {**args, "epochs": EPOCHS, "model": "yolo11n.pt"}

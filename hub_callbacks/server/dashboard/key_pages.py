@@ -10,10 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from hub_callbacks.server import auth
 from hub_callbacks.server.auth import PageViewer
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.dashboard.key_tables import key_part
 from hub_callbacks.server.dashboard.render import Renderer, ThisRenderer
 from hub_callbacks.server.people import KeyBody
 from hub_callbacks.server.routes import keys as api
-from hub_callbacks.server.store.rows import RANKS, Caller, Role
+from hub_callbacks.server.store.rows import Caller, Role
 
 KEYS = "/keys"
 _DAY_S = 86400.0
@@ -46,21 +47,23 @@ def create(
 
 
 @router.post(KEYS + "/{key_id}/revoke")
-def revoke(key_id: str, hub: ThisHub, caller: PageViewer, request: Request) -> Response:
-    """Make a key no good, and back to the page."""
+def revoke(
+    key_id: str,
+    hub: ThisHub,
+    caller: PageViewer,
+    request: Request,
+    next_path: Annotated[str, Form(alias="next", max_length=256)] = KEYS,
+) -> Response:
+    """Make a key no good, and back to the page that it was shown on."""
     if auth.is_same_origin(request):
         api.revoke(key_id, caller, request, hub)
-    return RedirectResponse(KEYS, status_code=303)
+    return RedirectResponse(auth.safe_next(next_path), status_code=303)
 
 
 def _page(hub: Hub, caller: Caller, render: Renderer, *, new_key: str = "") -> HTMLResponse:
-    now = hub.clock()
-    own = [key for key in hub.store.list_keys(caller.user_id) if not caller.is_limited or key.id == caller.key_id]
     values: dict[str, Any] = {
-        "keys": [(key, key.revoked_at is None and (key.expires_at is None or key.expires_at > now)) for key in own],
-        "roles": RANKS[: RANKS.index(caller.role) + 1][::-1],
+        **key_part(hub, caller, caller.user_id, caller.role),
         "new_key": new_key,
         "may_make": not caller.is_limited,
-        "own_key_id": caller.key_id,
     }
     return render.page("keys.html", caller=caller, **values)

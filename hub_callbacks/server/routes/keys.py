@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from hub_callbacks import wire
 from hub_callbacks.server.auditing import note
-from hub_callbacks.server.auth import Viewer
+from hub_callbacks.server.auth import Viewer, is_manager
 from hub_callbacks.server.bodies import FAILURES, Id, Reply
 from hub_callbacks.server.context import ThisHub
 from hub_callbacks.server.people import KeyBody, KeyShown, NewKey
@@ -52,7 +52,7 @@ def list_keys(
     everyone: bool = Query(default=False, description="Everybody's; for admins."),
 ) -> Reply[list[KeyShown]]:
     """The caller's keys, oldest first: what each may do, until when, and when it was last used."""
-    if everyone and not _is_manager(caller):
+    if everyone and not is_manager(caller):
         raise HTTPException(403, "Only admins see the keys of others.")
     found = hub.store.list_keys(None if everyone else caller.user_id)
     return Reply(data=[KeyShown(**asdict(key)) for key in found])
@@ -67,10 +67,6 @@ def revoke(key_id: str, caller: Viewer, request: Request, hub: ThisHub) -> Reply
     hub.store.revoke_key(key_id)
     note(hub, request, caller, "key-revoke", f"keys/{key_id}", detail=f"of users/{key.user_id}")
     return Reply(message="Key revoked.", data=Id(id=key_id))
-
-
-def _is_manager(caller: Caller) -> bool:
-    return caller.role == "admin" and not caller.is_limited
 
 
 def _may_revoke(caller: Caller, key: Key) -> bool:

@@ -39,6 +39,24 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What a user has: what they made, which stays when they go, and the keys and shares, which go with them.
+
+    Attributes:
+        keys: Keys that are good.
+        shares: Projects of others that are shared with them.
+        last_used_at: When a key of theirs was last used; None for never.
+    """
+
+    models: int
+    datasets: int
+    projects: int
+    keys: int
+    shares: int
+    last_used_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of the audit log.
 

@@ -15,6 +15,7 @@ from hub_callbacks.server.store.audit import AuditStore
 from hub_callbacks.server.store.checkpoints import CheckpointStore
 from hub_callbacks.server.store.database import open_database, sqlite_url
 from hub_callbacks.server.store.history import HistoryStore
+from hub_callbacks.server.store.holdings import HoldingsStore
 from hub_callbacks.server.store.keys import KeyStore
 from hub_callbacks.server.store.metrics import MetricStore
 from hub_callbacks.server.store.models import ModelStore
@@ -39,6 +40,7 @@ class Store(
     AccessStore,
     UserStore,
     KeyStore,
+    HoldingsStore,
     AuditStore,
 ):
     """Everything that the hub keeps but the bytes of files. Any thread may call it; a write is on disk on return."""

@@ -26,7 +26,7 @@ def admin_session(team: Team) -> requests.Session:
     return team.session("admin")
 
 
-@pytest.mark.parametrize("route", of("page", "page-changer", "session"))
+@pytest.mark.parametrize("route", of("page", "page-changer", "page-themselves", "page-admin", "session"))
 def test_page_asks_for_a_session(team: Team, no_sessions: dict[str, requests.Session], route: str) -> None:
     method, path, _ = request(route, things(team))
     for who, session in no_sessions.items():
@@ -51,6 +51,36 @@ def test_page_changes_runs_for_those_who_may_and_from_its_own_forms(team: Team, 
         )
         model = team.send("owner", "GET", wire.model(ids["model_id"])).json()["data"]
         assert (model["meta"]["name"], model["run"]["stopAskedFor"]) == ("", None), (who, origin)
+
+
+@pytest.mark.parametrize("route", of("page-admin", "page-themselves"))
+def test_page_about_people_is_for_admins_and_for_themselves(team: Team, route: str) -> None:
+    for who in (*STRANGERS, READER, "helper", "owner", "admin"):
+        user_id = team.ids["owner"] if "delete" not in route else team.ask("admin", wire.USERS)["id"]
+        method, path, _ = request(route, things(team) | {"user_id": user_id})
+        if "lock" in route:
+            path = path.replace(user_id, team.ask("admin", wire.USERS)["id"])
+        session, form = team.session(who), {"name": "owner", "email": ""}
+        reply = session.request(
+            method, team.hub.url + path, headers={"origin": team.hub.url}, data=form, timeout=20, allow_redirects=False
+        )
+        is_let = who == "admin" or (who == "owner" and ADMISSION[route] == "page-themselves")
+        assert (reply.status_code in {200, 303}) == is_let, (who, reply.status_code)
+        assert is_let or reply.status_code == 403, who
+
+
+@pytest.mark.parametrize("route", [one for one in of("page-admin", "page-themselves") if one.startswith("POST")])
+def test_page_about_people_takes_no_form_of_another_site(
+    team: Team, admin_session: requests.Session, route: str
+) -> None:
+    user_id = team.ask("admin", wire.USERS, name="safe")["id"]
+    method, path, _ = request(route, things(team) | {"user_id": user_id})
+    for origin in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "same-site"}, {}):
+        reply = admin_session.request(
+            method, team.hub.url + path, headers=origin, data={"name": "stolen"}, timeout=20, allow_redirects=False
+        )
+        assert reply.status_code == 403, origin
+    assert team.send("admin", "GET", wire.user(user_id)).json()["data"]["name"] == "safe"
 
 
 @pytest.mark.parametrize("route", WRITING)
