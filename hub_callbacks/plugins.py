@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
@@ -27,6 +27,7 @@ class Plugins:
 
     def __init__(self) -> None:
         self.failures: dict[str, Exception] = {}
+        self._told: dict[str, list[tuple[pluggy.HookImpl, Callable[..., object]]]] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(TrainerHooks)
 
@@ -71,15 +72,19 @@ class Plugins:
         which the trainer calls in some releases only, and without the error.
         """
         by_hand = () if kwargs else getattr(trainer, "callbacks", {}).get(event, ())
-        for implementation in reversed(getattr(self._manager.hook, event).get_hookimpls()):
+        if event not in self._told:  # kept, for an event comes in every epoch
+            heard = reversed(getattr(self._manager.hook, event).get_hookimpls())
+            self._told[event] = [(implementation, self._only(event, implementation)) for implementation in heard]
+        for implementation, tell in self._told[event]:
             if implementation.function in by_hand:
                 continue
             try:
-                self._only(event, implementation.plugin)(trainer=trainer, **kwargs)
+                tell(trainer=trainer, **kwargs)
             except Exception as error:  # noqa: BLE001 - guard: training never notices a plugin
                 self._note(implementation.plugin_name, event, error)
 
     def _register(self, name: str, plugin: object) -> None:
+        self._told.clear()
         self._manager.register(plugin, name)
         self._manager.check_pending()
         if not self._manager.get_hookcallers(plugin):
@@ -99,8 +104,12 @@ class Plugins:
                 entry.name,
             )
 
-    def _only(self, event: str, plugin: object) -> pluggy.HookCaller:
-        others = (other for other in self._manager.get_plugins() if other is not plugin)
+    def _only(self, event: str, implementation: pluggy.HookImpl) -> Callable[..., object]:
+        """What calls one plugin alone: its own function where pluggy would do no more than call it, for that costs."""
+        spec = getattr(self._manager.hook, event).spec
+        if not (implementation.wrapper or implementation.hookwrapper) and implementation.argnames == spec.argnames:
+            return implementation.function
+        others = (other for other in self._manager.get_plugins() if other is not implementation.plugin)
         return self._manager.subset_hook_caller(event, others)
 
     def _note(self, name: str, event: str, error: Exception) -> None:

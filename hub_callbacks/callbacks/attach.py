@@ -214,17 +214,18 @@ def _take_off_built_in(trainer: TrainerView) -> None:
 
 
 def _end(trainer: TrainerView, error: BaseException | None) -> None:
-    if trainer in _begun:
+    if trainer in _begun and (plugins := _plugins()) is not None:
         _begun.discard(trainer)
-        _emit("teardown", trainer, error=error)
+        plugins.call("teardown", trainer=trainer, error=error)
 
 
-def _emit(event: str, trainer: TrainerView, **kwargs: object) -> None:
-    if not _is_reporting() or (plugins := _plugins()) is None:
-        return
-    if event != "teardown":
+def _emit(event: str, trainer: TrainerView) -> None:
+    if trainer not in _begun:
+        if not _is_reporting():
+            return
         _begun.add(trainer)
-    plugins.call(event, trainer=trainer, **kwargs)
+    if (plugins := _plugins()) is not None:
+        plugins.call(event, trainer=trainer)
 
 
 def _is_reporting() -> bool:

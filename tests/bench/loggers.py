@@ -40,29 +40,30 @@ class _Peer:
 
 
 class Ours:
-    """The whole callback, in an epoch's place among a trainer's events, with a courier and a hub at work."""
+    """The whole callback as a trainer calls it, in an epoch's place among its events; courier and hub are at work."""
 
     def __init__(self, folder: Path) -> None:
         os.environ.update(HUB_CALLBACKS_DATA_DIR=str(folder / "data"), HUB_CALLBACKS_PORT="0")
-        from hub_callbacks.callbacks.hub import callbacks
+        from hub_callbacks.callbacks import attach
         from hub_callbacks.testing import StubTrainer
 
-        self._callbacks = callbacks
-        self._trainer = StubTrainer(folder / "train", epochs=10**6)
+        self._events: Any = attach
+        self._trainer: Any = StubTrainer(folder / "train", epochs=10**6)
         self._trainer.metrics, self._trainer.best_fitness = {}, 0.0
-        callbacks["on_pretrain_routine_end"](self._trainer)
+        self._events.on_pretrain_routine_start(self._trainer)
+        self._events.on_pretrain_routine_end(self._trainer)
 
     def prepare(self, step: int, row: Row) -> None:
         names = list(row)
         losses, metrics, rates = names[:3], names[3:12], names[12:]
         self._trainer.epoch = step
         self._trainer.tloss = {name.removeprefix("train/"): row[name] for name in losses}
-        self._callbacks["on_train_epoch_end"](self._trainer)
+        self._events.on_train_epoch_end(self._trainer)
         self._trainer.metrics = {name: row[name] for name in metrics}
         self._trainer.lr = {name: row[name] for name in rates}
 
     def log(self, step: int, row: Row) -> None:
-        self._callbacks["on_fit_epoch_end"](self._trainer)
+        self._events.on_fit_epoch_end(self._trainer)
 
     @staticmethod
     def kept(folder: Path) -> int:
@@ -86,6 +87,20 @@ def _rows_on(api: Any, wire: Any) -> int:
     (model,) = api._request("GET", wire.MODELS)["results"]
     series = api._request("GET", wire.metrics(model["id"]))
     return len({epoch for metric in series for epoch in metric["data"]})
+
+
+class Write(_Peer):
+    """No logger, but what the system takes for a row that outlives the process: one write(2) at a file's end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "rows").open("ab", buffering=0)
+
+    def log(self, step: int, row: Row) -> None:
+        self._file.write(struct.pack(f"<{len(row)}d", *row.values()))
+
+    @staticmethod
+    def kept(folder: Path) -> int:
+        return (folder / "rows").stat().st_size // struct.calcsize("<15d")
 
 
 class Trackio(_Peer):
@@ -180,6 +195,7 @@ class Dvclive(_Peer):
 
 LOGGERS: dict[str, type[Logger]] = {
     "hub-callbacks": Ours,
+    "a bare write(2)": Write,
     "trackio": Trackio,
     "wandb offline": WandbOffline,
     "mlflow sqlite": Mlflow,
@@ -191,6 +207,8 @@ LOGGERS: dict[str, type[Logger]] = {
 
 def title(name: str) -> str:
     """The logger's name with its version."""
+    if LOGGERS[name] is Write:
+        return name
     package, _, rest = name.partition(" ")
     return f"{package} {version(package)} {rest}".rstrip()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -111,6 +111,31 @@ def test_call_tells_every_plugin(trainer: TrainerView) -> None:
     plugins.call("on_train_end", trainer=trainer)
     plugins.call("teardown", trainer=trainer, error=error)
     assert first.events == second.events == [trainer, error]
+
+
+def test_call_tells_a_plugin_that_came_after_the_first_event(trainer: TrainerView) -> None:
+    plugins, first, late = Plugins(), Told(), Told()
+    plugins.add("first", first)
+    plugins.call("on_train_end", trainer=trainer)
+    plugins.add("late", late)
+    plugins.call("on_train_end", trainer=trainer)
+    assert (first.events, late.events) == ([trainer, trainer], [trainer])
+
+
+def test_call_runs_a_wrapper_to_its_end(trainer: TrainerView) -> None:
+    told: list[str] = []
+
+    class Wrapper:
+        @hookimpl(wrapper=True)
+        def on_train_end(self, trainer: TrainerView) -> Iterator[None]:
+            told.append("before")
+            yield
+            told.append("after")
+
+    plugins = Plugins()
+    plugins.add("wrapper", Wrapper())
+    plugins.call("on_train_end", trainer=trainer)
+    assert told == ["before", "after"]
 
 
 def test_call_goes_on_and_logs_once_when_a_plugin_raises(
