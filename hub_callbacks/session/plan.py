@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from hub_callbacks.errors import DatasetNotReadyError, HubModelError
+from hub_callbacks.records import RunStarted
 
 # The hub's own; `get_cfg` of every release refuses others.
 ARGUMENTS = ("batch", "epochs", "imgsz", "patience", "device", "cache", "data")
@@ -51,6 +52,36 @@ def plan(model: Mapping[str, Any], *, page: str) -> Plan:
         return Plan("resumable", _file(model, ("resume",), page), {"data": data, "resume": True})
     names = ("weights", "cfg") if model.get("is_pretrained") else ("cfg", "weights")
     return Plan("new", _newer_name(_file(model, names, page)), _arguments(model) | {"data": data})
+
+
+def started(model: Mapping[str, Any], *, at: float, first_epoch: int | None) -> RunStarted:
+    """How a training of a model begins that no trainer tells of: as the hub describes it.
+
+    Args:
+        model: The data of ``GET /v1/models/{id}``.
+        at: When it begins, Unix time.
+        first_epoch: What it says first, 0-based; None for what follows the epochs that the hub has.
+    """
+    lineage, run, args = model.get("lineage") or {}, model.get("run") or {}, _arguments(model)
+    parent, architecture = _name(lineage.get("parent")), _name(lineage.get("architecture"))
+    if first_epoch is None:
+        last = run.get("lastEpoch")
+        first_epoch = 0 if last is None else int(last) + 1
+    return RunStarted(
+        name=_name(model.get("meta")),
+        project=str(run.get("project") or ""),
+        task=str(run.get("task") or ""),
+        model=parent or architecture,
+        dataset=_name(model.get("dataset")),
+        epochs=int(args.get("epochs") or 0),
+        start_epoch=first_epoch,
+        args=args,
+        started_at=at,
+    )
+
+
+def _name(named: Mapping[str, Any] | None) -> str:
+    return str((named or {}).get("name") or "")
 
 
 def _file(model: Mapping[str, Any], names: tuple[str, ...], page: str) -> str:

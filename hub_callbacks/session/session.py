@@ -14,6 +14,7 @@ from hub_callbacks.outbox import HORIZON_S, Hub, RunStatus
 from hub_callbacks.records import Checkpoint, End, EpochsPlanned, RunFinished, RunStarted, Summary
 from hub_callbacks.session.artifacts import Artifacts
 from hub_callbacks.session.hub_model import HubModel
+from hub_callbacks.session.plan import started
 from hub_callbacks.session.recorder import Recorder, checkpoint_file
 from hub_callbacks.settings import Settings
 
@@ -147,7 +148,7 @@ class HUBTrainingSession(HubModel):
 
     def epochs_recorded(self) -> set[int]:
         """The epochs that have a row, delivered or not; 0-based."""
-        return self._run.epochs()
+        return self._begun.epochs()
 
     def upload_metrics(self) -> None:
         """Queue the rows that were recorded so far for delivery now, whatever the rate limit.
@@ -224,28 +225,37 @@ class HUBTrainingSession(HubModel):
 
     def stop_reason(self) -> str:
         """Why the hub wants the training to stop after this epoch; empty when it does not."""
-        return self._run.stop_reason()
+        return self._begun.stop_reason()
 
     def finish(self, state: End = "finished", reason: str = "") -> None:
         """Record the end of the run; everything of it is due at once. A second end is ignored."""
         self.alive = False
-        self._run.finish(RunFinished(state=state, reason=reason, finished_at=time.time()))
+        self._begun.finish(RunFinished(state=state, reason=reason, finished_at=time.time()))
 
     def wait(self, timeout_s: float) -> Iterator[RunStatus]:
         """How far the delivery is, time and again: until all is delivered, or the time is over."""
-        return self._run.wait(timeout_s)
+        return self._begun.wait(timeout_s)
 
     def status(self) -> RunStatus:
         """How far the delivery of this run is."""
-        return self._run.status()
+        return self._begun.status()
 
     @property
     def agent_id(self) -> str | None:
-        """The id that the hub gave to this training in its last heartbeat."""
-        return self.status().agent_id
+        """The id that the hub gave to this training in its last heartbeat; None before it."""
+        return self.status().agent_id if self._recorder else None
 
     @property
     def _run(self) -> Recorder:
+        """What takes the records. A script has no trainer that begins the run of a model of the hub: its first does."""
+        if self._recorder is None and self.train_args is not None:
+            first_epoch = min(map(int, self.metrics_queue), default=None)
+            record = started(self.data, at=time.time(), first_epoch=first_epoch)
+            self.start(record, run_id=self.model_id, after=float((self.data.get("run") or {}).get("attempt") or 0.0))
+        return self._begun
+
+    @property
+    def _begun(self) -> Recorder:
         if self._recorder is None:
             raise HubCallbacksError("This session has no run yet: call create_model or start first.")
         return self._recorder
