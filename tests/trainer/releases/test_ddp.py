@@ -17,18 +17,34 @@ if TYPE_CHECKING:
 DEVICES: dict[str, Any] = {"device": "0,1", "amp": False}
 MINE = """
 import os
-def mine(event):
-    return lambda trainer: print(f"MINE {os.environ.get('RANK', 'parent')} {event}.", flush=True)
-for event in ("on_pretrain_routine_start", "on_train_start", "on_train_epoch_end", "on_fit_epoch_end", "on_model_save",
-              "on_train_end", "teardown"):
-    model.add_callback(event, mine(event))
+from ultralytics.models.yolo.detect import DetectionTrainer
+EVENTS = ("on_pretrain_routine_end", "on_train_start", "on_train_epoch_end", "on_fit_epoch_end", "on_model_save",
+          "on_train_end", "teardown")
+def hang_on(it):
+    def mine(event):
+        who = type(it).__name__
+        return lambda trainer: print(f"MINE of {who} in {os.environ.get('RANK', 'parent')}: {event}.", flush=True)
+    for event in EVENTS:
+        it.add_callback(event, mine(event))
+class OwnTrainer(DetectionTrainer):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        hang_on(self)
 """
+CALLBACKS = {("OwnTrainer", "0"), ("OwnTrainer", "1")}
+OF_MODEL = {("YOLO", "0"), ("YOLO", "1")}
 
 
-def told(output: str) -> dict[str, list[str]]:
-    """What the script's own callbacks said in each process, in order."""
-    lines = re.findall(r"MINE (\w+) (\w+)\.", output)
-    return {process: [event for one, event in lines if one == process] for process, _ in lines}
+def train_with_callbacks(machine: Machine) -> dict[tuple[str, str], list[str]]:
+    """Train with callbacks of a model and of a trainer class; what each said in each process, in order."""
+    (machine.folder / "mine.py").write_text(MINE)
+    machine = replace(machine, env={**machine.env, "PYTHONPATH": f"{machine.folder}:{machine.env['PYTHONPATH']}"})
+    lines = ["from functools import partial", "import mine", "mine.hang_on(model)"]
+    output = machine.train(*lines, "model.train = partial(model.train, trainer=mine.OwnTrainer)", **DEVICES)
+    said: dict[tuple[str, str], list[str]] = {}
+    for who, process, event in re.findall(r"MINE of (\w+) in (\w+): (\w+)\.", output):
+        said.setdefault((who, process), []).append(event)
+    return said
 
 
 def test_two_processes_are_one_run(two_devices: Machine) -> None:
@@ -42,11 +58,12 @@ def test_two_processes_are_one_run(two_devices: Machine) -> None:
 
 @pytest.mark.parametrize("release", ["8.4.114", "newest"])
 def test_callbacks_of_a_script_are_called_as_without_us(two_devices: Machine, keeps_callbacks_in_ddp: bool) -> None:
-    with_us = told(two_devices.train(MINE, **DEVICES))
+    with_us = train_with_callbacks(two_devices)
     two_devices.assert_all_delivered()
-    off = replace(two_devices, env={**two_devices.env, "HUB_CALLBACKS_DISABLE": "1"})
-    assert with_us == told(off.train(MINE, **DEVICES))
-    assert set(with_us) == ({"0", "1"} if keeps_callbacks_in_ddp else set())
+    without = train_with_callbacks(replace(two_devices, env={**two_devices.env, "HUB_CALLBACKS_DISABLE": "1"}))
+    assert with_us == without
+    assert set(with_us) == CALLBACKS | (OF_MODEL if keeps_callbacks_in_ddp else set())
+    assert all(events.count("on_train_epoch_end") >= 3 for events in with_us.values())
 
 
 @pytest.mark.parametrize("release", ["8.4.114", "newest"])
