@@ -2,7 +2,8 @@
 
 An attempt is known by when it began (Unix time), and a client lets each begin after the one that it continues, whatever
 its clock says. What an earlier one says late, of epochs that a later one trains anew, is refused: its rows may have
-waited in the outbox of a machine that is only now back.
+waited in the outbox of a machine that is only now back. After a reset, all of them are
+earlier.
 """
 
 from __future__ import annotations
@@ -17,10 +18,26 @@ from hub_callbacks.server.store.errors import SupersededError
 from hub_callbacks.server.store.pointers import point
 from hub_callbacks.server.store.schema import checkpoints, metrics, models, uploads
 
+RESET = {"reset_at": models.c.attempt_at}  # by the attempt that it ends, not by a clock, which may be another's
+
 
 def is_earlier(attempt: float | None, model: Any) -> bool:
     """Whether what is said is said by an earlier attempt than the model's; clients of HUB v1 do not say."""
-    return attempt is not None and model.attempt_at is not None and attempt < model.attempt_at
+    return (
+        attempt is not None
+        and model.attempt_at is not None
+        and (attempt < model.attempt_at or _is_over(attempt, model))
+    )
+
+
+def refusal(attempt: float | None, model: Any) -> SupersededError:
+    """Why what an earlier attempt says is refused."""
+    return SupersededError(model.id, None if _is_over(attempt, model) else model.attempt_epoch)
+
+
+def _is_over(attempt: float | None, model: Any) -> bool:
+    """Whether the model was reset since that attempt began."""
+    return attempt is not None and model.reset_at is not None and attempt <= model.reset_at
 
 
 def check(
@@ -33,11 +50,11 @@ def check(
     """
     if attempt is None:
         return
-    model = connection.execute(
-        select(models.c.id, models.c.attempt_at, models.c.attempt_epoch).where(models.c.seq == seq)
-    ).one()
-    if is_earlier(attempt, model) and (is_final or any(epoch >= model.attempt_epoch for epoch in epochs)):
-        raise SupersededError(model.id, model.attempt_epoch)
+    columns = (models.c.id, models.c.attempt_at, models.c.attempt_epoch, models.c.reset_at)
+    model = connection.execute(select(*columns).where(models.c.seq == seq)).one()
+    is_all_refused = is_final or _is_over(attempt, model)
+    if is_earlier(attempt, model) and (is_all_refused or any(epoch >= model.attempt_epoch for epoch in epochs)):
+        raise refusal(attempt, model)
 
 
 def supersede(connection: Connection, seq: int, *, first_epoch: int) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class CheckpointStore:
         return list(blobs)
 
     def reset_model(self, model_id: str) -> list[str]:
-        """Make the model new again: its metrics, checkpoints and artifacts go.
+        """Make the model new again: its metrics, checkpoints and artifacts go, and none come late.
 
         Returns:
             The blobs that no checkpoint names any more, for the caller to delete.
@@ -114,7 +114,7 @@ class CheckpointStore:
             blobs = blobs_of(connection, seq)
             for table in (checkpoints, uploads, artifacts, metrics, run_states):
                 connection.execute(delete(table).where(table.c.model_seq == seq))
-            connection.execute(update(models).where(models.c.seq == seq).values(**_NEW))
+            connection.execute(update(models).where(models.c.seq == seq).values(**_NEW, **attempts.RESET))
         return blobs
 
     def _insert(self, connection: Connection, seq: int, new: NewCheckpoint) -> str:
@@ -128,7 +128,7 @@ _NEW = {
     "status": "new",
     **dict.fromkeys(("best", "last", "summary"), "{}"),
     **dict.fromkeys(("last_epoch", "last_row_at", "epoch_times", "resume_id", "weights_id")),
-    **dict.fromkeys(("state", "state_at", "finished_at", "stop_reason")),
+    **dict.fromkeys(("state", "state_at", "started_at", "finished_at", "last_seen_at", "stop_reason")),
     "reason": "",
 }
 

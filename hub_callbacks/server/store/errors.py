@@ -55,10 +55,14 @@ class TooManyArtifactsError(StoreError):
 
 
 class SupersededError(StoreError):
-    """A later training of the run has trained these epochs anew."""
+    """A later training of the run has trained these epochs anew, or the run was reset since."""
 
-    def __init__(self, model_id: str, first_epoch: int) -> None:
-        super().__init__(f"A later training of {model_id!r} began at epoch {first_epoch + 1}: its epochs hold.")
+    def __init__(self, model_id: str, first_epoch: int | None) -> None:
+        super().__init__(
+            f"The model {model_id!r} was reset: what was trained of it before no longer holds."
+            if first_epoch is None
+            else f"A later training of {model_id!r} began at epoch {first_epoch + 1}: its epochs hold."
+        )
 
 
 class IdTakenError(StoreError):

@@ -15,7 +15,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.store import attempts, documents, states, values
 from hub_callbacks.server.store.access import live_project, visible
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.errors import IdTakenError, NotFoundError, SupersededError
+from hub_callbacks.server.store.errors import IdTakenError, NotFoundError
 from hub_callbacks.server.store.history import note_state
 from hub_callbacks.server.store.paging import after, next_cursor
 from hub_callbacks.server.store.rows import Caller, Contact, Model, Page
@@ -31,6 +31,7 @@ _PLAIN = (
 )
 _EMPTY = {"reason": "", "project": "", "task": "", **dict.fromkeys((*_JSON, *_VALUES), "{}")}
 _TAKEN_OVER = "The run is trained elsewhere by now."
+_RESET = "The run was reset on the hub."
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class ModelStore:
         with self.database.write() as connection:
             row = _live(connection, model_id)
             if attempts.is_earlier(attempt, row):
-                raise SupersededError(model_id, row.attempt_epoch)
+                raise attempts.refusal(attempt, row)
             document = documents.merge(json.loads(row.document), documents.hub_part(patch))
             changes = documents.document_columns(document)
             if "config" not in patch:
@@ -206,7 +207,7 @@ class ModelStore:
         with self.database.write() as connection:
             row = _live(connection, model_id)
             if attempts.is_earlier(attempt, row):
-                return Contact(agent_id=agent_id, stop_reason=_TAKEN_OVER)
+                return Contact(agent_id=agent_id, stop_reason=_TAKEN_OVER if row.state else _RESET)
             changes: dict[str, Any] = {"last_seen_at": self.clock(), "agent_id": agent_id}
             if row.state in states.INFERRED:
                 changes |= _state("running", self.clock(), "")

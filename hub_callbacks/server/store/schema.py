@@ -165,6 +165,7 @@ models = Table(
     Column("is_public", Boolean, nullable=False, default=False),
     Column("attempt_at", Double),
     Column("attempt_epoch", Integer),
+    Column("reset_at", Double),
     Index("ix_models_list", "deleted_at", "seq"),
 )
 
