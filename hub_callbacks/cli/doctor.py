@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from hub_callbacks.courier import process
 from hub_callbacks.errors import SettingsError, TransportError
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.plugins import Plugins
+from hub_callbacks.session.datasets import unpacked
 from hub_callbacks.settings import Settings, user_file
 from hub_callbacks.transport import HubApi
 
@@ -63,6 +65,9 @@ def examine() -> Iterator[Finding]:
     yield _hub(settings)
     yield _courier(settings)
     yield from _queue(settings)
+    for one in unpacked(settings.data_dir / "datasets"):
+        used = datetime.fromtimestamp(one.used_at).astimezone().strftime("%Y-%m-%d")
+        yield Finding("data set", f"{one.name}, {one.size_bytes / 1e6:.1f} MB, last used {used}: {one.folder}")
 
 
 def _plugin() -> Finding:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import stat
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +21,7 @@ from filelock import FileLock
 from hub_callbacks.errors import DatasetError
 
 READY = "hub_callbacks.yaml"  # beside what was unpacked: written last, and what Ultralytics is given
+_NOTE = ".json"  # beside the folder: what it is
 _MOST_FILES = 2_000_000
 _FREELY_BYTES = 1 << 30  # below this an archive may unpack to any multiple of its size
 _MOST_TIMES = 100  # images hardly shrink; labels by ten
@@ -25,12 +30,47 @@ _YAML = {".yaml", ".yml"}
 _NOT_OURS = ("path", "download", "yaml_file")  # where it lay elsewhere, and code that Ultralytics would run
 
 
-def unpack(archive: Path, folder: Path) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """A data set on this machine.
+
+    Attributes:
+        name: What the hub calls it.
+        size_bytes: What it takes of the disk.
+        used_at: When a training last began with it, Unix time.
+        folder: Where it lies.
+    """
+
+    name: str
+    size_bytes: int
+    used_at: float
+    folder: Path
+
+
+def unpacked(under: Path) -> list[Unpacked]:
+    """The data sets that `unpack` has made in a folder, and that are still there; which was used last is the first."""
+    found = []
+    for note in under.glob(f"*{_NOTE}"):
+        folder = note.with_suffix("")
+        if folder.is_dir():
+            said = json.loads(note.read_text(encoding="utf-8"))
+            found.append(Unpacked(**said, used_at=note.stat().st_mtime, folder=folder))
+    return sorted(found, key=lambda one: one.used_at, reverse=True)
+
+
+def note_use(folder: Path) -> None:
+    """Note that a training begins with a data set."""
+    with suppress(OSError):  # somebody else's, or deleted
+        os.utime(f"{folder}{_NOTE}")
+
+
+def unpack(archive: Path, folder: Path, *, name: str = "") -> str:
     """Unpack a data set once; what Ultralytics takes as ``data``.
 
     Args:
         archive: The zip file; it is never written to again.
         folder: Where it is unpacked; complete on disk, or not there at all.
+        name: What the hub calls it.
 
     Returns:
         A YAML file with the folder's absolute path, whatever its own said; for a data set of folders by class, the
@@ -46,6 +86,8 @@ def unpack(archive: Path, folder: Path) -> str:
             try:
                 _extract(archive, staging)
                 _prepare(archive, staging, folder)
+                said = {"name": name or archive.name, "size_bytes": sum(_sizes(staging))}
+                Path(f"{folder}{_NOTE}").write_text(json.dumps(said), encoding="utf-8")
                 staging.replace(folder)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -160,6 +202,10 @@ def _root(said: dict[str, Any], beside: Path, staging: Path) -> Path:
 
 def _yaml_files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.suffix.lower() in _YAML and path.is_file())
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    return (path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _class_folders(folder: Path) -> Iterator[Path]:

@@ -163,8 +163,10 @@ class HubModel:
         folder = self.settings.data_dir / "datasets" / identify(data)
         if not folder.exists():
             archive = fetch(data, self.settings.data_dir / "cache", label="data set")
-            datasets.unpack(archive, folder)
+            name = (self.data.get("dataset") or {}).get("name") or urlsplit(data).path.rpartition("/")[2]
+            datasets.unpack(archive, folder, name=str(name))
             archive.unlink(missing_ok=True)  # another training may have unpacked it, too
+        datasets.note_use(folder)
         return datasets.found_in(folder)
 
     def request_queue(

@@ -28,6 +28,7 @@ from hub_callbacks.errors import (
     UnreachableError,
 )
 from hub_callbacks.server.folder import open_folder
+from hub_callbacks.session.datasets import unpacked
 from hub_callbacks.settings import Settings
 from hub_callbacks.testing import FaultHub
 
@@ -195,6 +196,7 @@ def test_data_set_of_the_hub_is_unpacked_once_and_its_archive_deleted(team: Team
     said = yaml.safe_load(found[0].read_text(encoding="utf-8"))
     assert (Path(said["path"]) / said["train"] / "1.png").read_bytes() == b"1"
     assert [path for path in settings.data_dir.rglob("*.zip*") if path.suffix != ".lock"] == []
+    assert [(one.name, one.folder) for one in unpacked(found[0].parents[1])] == [("drawn", found[0].parent)]
 
 
 def test_data_set_that_has_changed_on_the_hub_is_another_here(team: Team, settings: Settings) -> None:

@@ -117,6 +117,15 @@ def test_doctor_names_an_unusable_data_folder_and_exits_1() -> None:
     assert "HUB_CALLBACKS_DATA_DIR=" in output
 
 
+def test_doctor_names_the_data_sets_that_are_here(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "datasets" / "abc"
+    folder.mkdir(parents=True)
+    folder.with_suffix(".json").write_text(json.dumps({"name": "pets", "size_bytes": 12_340_000}))
+    (line,) = [line for line in run("doctor")[1].splitlines() if "data set" in line]
+    assert line.startswith("ok  data set     pets, 12.3 MB, last used 20")
+    assert line.endswith(f": {folder}")
+
+
 def test_doctor_names_what_was_set_aside_as_damaged(outbox: Outbox) -> None:
     outbox.folder.journals.mkdir()
     for name in ("journals/r.0.rows.damaged-1", "outbox.db.damaged-1", "outbox.db.damaged-1-wal"):

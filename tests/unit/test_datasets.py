@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -128,6 +130,22 @@ def test_yaml_that_leads_out_of_the_data_set_is_refused(place: Path, split: str)
     with pytest.raises(DatasetError, match="leads out of it"):
         unpack(place, packed({**GOOD, "coco/data.yaml": text.encode()}))
     assert_nothing_is_left(place)
+
+
+def test_data_sets_are_listed_with_size_and_last_use_until_they_are_deleted(place: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "set.zip"
+    archive.write_bytes(packed(GOOD))
+    for number, name in enumerate(["old", "new", "gone"]):
+        datasets.unpack(archive, place / name, name=f"pets of {name}")
+        os.utime(place / f"{name}.json", (number, number))
+    shutil.rmtree(place / "gone")
+    on_disk = sum(path.stat().st_size for path in (place / "old").rglob("*") if path.is_file())
+    old, new = datasets.unpacked(place)[::-1]
+    assert (old.name, old.size_bytes, old.used_at, old.folder) == ("pets of old", on_disk, 0, place / "old")
+    assert new.name == "pets of new"
+    datasets.note_use(place / "old")
+    assert [one.name for one in datasets.unpacked(place)] == ["pets of old", "pets of new"]
+    assert datasets.unpacked(place / "none") == []
 
 
 def test_bomb_by_what_it_declares_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
