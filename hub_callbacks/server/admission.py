@@ -25,6 +25,7 @@ Who = Literal[
     "themselves",
     "admin",
     "page",
+    "page-trainer",
     "page-changer",
     "page-themselves",
     "page-admin",
@@ -43,6 +44,7 @@ MEANINGS: Final[Mapping[Who, str]] = MappingProxyType(
         "themselves": "the user themselves, and admins",
         "admin": "admins, with a key that is not limited",
         "page": "signed-in browsers, for what they may read",
+        "page-trainer": "signed-in browsers of trainers",
         "page-changer": "signed-in browsers, for what they may change",
         "page-themselves": "signed-in browsers of the user themselves, and of admins",
         "page-admin": "signed-in browsers of admins, with a key that is not limited",
@@ -148,12 +150,21 @@ _TABLE: Final[Mapping[Who, str]] = {
         GET /compare
         GET /live/compare
         GET /keys
+        GET /projects
+        GET /projects/{project_id}
+    """,
+    "page-trainer": """
+        POST /projects
     """,
     "page-changer": """
         POST /models/{model_id}/stop
         POST /models/{model_id}/edit
         POST /models/{model_id}/delete
         POST /models/{model_id}/restore
+        POST /projects/{project_id}/share
+        POST /projects/{project_id}/unshare
+        POST /projects/{project_id}/edit
+        POST /projects/{project_id}/delete
     """,
     "page-themselves": """
         GET /users/{user_id}

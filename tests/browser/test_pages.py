@@ -24,9 +24,28 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 1280, 390
 EPOCHS = 60
-PAGES = ("runs", "run", "compare", "keys", "users", "user", "login", "error")  # by their templates
+PAGES = (
+    "runs",
+    "run",
+    "compare",
+    "keys",
+    "users",
+    "user",
+    "projects",
+    "project",
+    "login",
+    "error",
+)  # by their templates
 OTHERS = {"problem": "/?where=goodness>1", "nothing": "/?q=nothing-has-this"}
-PAINTED = ("runs", "run", "compare", "users", "user", "login")  # all but what only says that something is wrong
+PAINTED = (
+    "runs",
+    "run",
+    "compare",
+    "users",
+    "user",
+    "project",
+    "login",
+)  # all but what only says that something is wrong
 SERIOUS = """async () => {
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
     return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
@@ -69,6 +88,7 @@ class Gallery:
             "cosine": (0.2, 0.55, {"imgsz": 640, "lr0": 0.02, "batch": 16, "cos_lr": True}),
         }
         chosen = [self._run(name, EPOCHS, *kind) for name, kind in kinds.items()]
+        self.runs = chosen
         for model_id in chosen:
             trainer.upload(model_id, checkpoint, epoch=EPOCHS - 1)
             trainer.end(model_id, "finished")
@@ -77,27 +97,42 @@ class Gallery:
         trainer.end(self._run("night-run", 31, 0.3, 0.6, {"imgsz": 640}), "crashed", "The trainer is gone.")
         trainer.start("just-begun", epochs=EPOCHS)
         self.running = self._run("parking-v2", 38, 0.25, 0.58, {"imgsz": 960, "mosaic": 0.5, "patience": 20})
+        team = self._team()
         self.paths = {
             "runs": "/",
             "run": wire.page(self.running),
             "compare": "/compare?" + "&".join(f"run={model_id}" for model_id in chosen),
             "keys": "/keys",
             "users": "/users",
-            "user": f"/users/{self._team()}",
+            "user": f"/users/{team['Ada']}",
+            "projects": "/projects",
+            "project": f"/projects/{self._project(team)}",
             "login": "/login",
             "error": "/nowhere",
             **OTHERS,
         }
 
-    def _team(self) -> str:
-        """Let four people in; one of them."""
-        hub = self._trainer.hub
+    def _team(self) -> dict[str, str]:
+        """Let four people in."""
+        hub, ids = self._trainer.hub, {}
         for name, role in (("Vera", "viewer"), ("Tom", "trainer"), ("Grace", "admin"), ("Ada", "trainer")):
             said = {"name": name, "email": f"{name.lower()}@example.org", "role": role}
-            user_id = str(hub.ask("POST", wire.USERS, json=said)["id"])
+            ids[name] = str(hub.ask("POST", wire.USERS, json=said)["id"])
             for key in ("first", "laptop")[: 2 if name == "Ada" else 1]:
-                hub.ask("POST", wire.KEYS, json={"userId": user_id, "name": key})
-        return user_id
+                hub.ask("POST", wire.KEYS, json={"userId": ids[name], "name": key})
+        return ids
+
+    def _project(self, team: Mapping[str, str]) -> str:
+        """Make a project that is shared with two of them, and another one; the first."""
+        hub = self._trainer.hub
+        project, _ = (
+            str(hub.ask("POST", wire.PROJECTS, json={"meta": {"name": name}})["id"]) for name in ("Parking", "Harbour")
+        )
+        for name, role in (("Ada", "trainer"), ("Vera", "viewer")):
+            hub.ask("PUT", f"{wire.members(project)}/{team[name]}", json={"role": role})
+        for number in range(3):
+            hub.ask("PATCH", wire.model(self.runs[number]), json={"projectId": project})
+        return project
 
     def _run(self, name: str, epochs: int, pace: float, top: float, args: Mapping[str, Any]) -> str:
         given = {**args, "epochs": EPOCHS, "model": "yolo11n.pt"}

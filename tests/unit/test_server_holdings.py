@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hub_callbacks.server.store import open_store
-from hub_callbacks.server.store.people import Holdings
+from hub_callbacks.server.store.people import Contents, Holdings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,4 +31,35 @@ def test_holdings_count_what_is_there_of_each_user(where: Path | str) -> None:
         tom: Holdings(models=0, datasets=1, projects=0, keys=0, shares=1, last_used_at=None),
         nobody: Holdings(models=0, datasets=0, projects=0, keys=0, shares=0, last_used_at=None),
     }
+    store.close()
+
+
+def test_contents_count_what_is_in_each_project(where: Path | str) -> None:
+    store = open_store(where)
+    ada, tom = (store.create_user(name, "trainer") for name in ("Ada", "Tom"))
+    full, bare = (store.create_thing("projects", {"meta": {"name": name}}, owner=ada.user_id).id for name in "AB")
+    for _ in range(2):
+        store.create_model({"projectId": full}, owner=tom.user_id)
+    store.create_thing("datasets", {"projectId": full}, owner=ada.user_id)
+    store.put_member(full, tom.user_id, "viewer")
+    assert store.contents([full, bare, "x" * 20]) == {
+        full: Contents(models=2, datasets=1, members=1),
+        bare: Contents(models=0, datasets=0, members=0),
+    }
+    store.close()
+
+
+def test_own_projects_are_those_that_a_caller_may_put_things_into(where: Path | str) -> None:
+    store = open_store(where)
+    ada, tom = (store.create_user(name, "trainer") for name in ("Ada", "Tom"))
+    vera, root = store.create_user("Vera", "viewer"), store.create_user("Root", "admin")
+    first, second = (store.create_thing("projects", {"meta": {"name": name}}, owner=ada.user_id).id for name in "AB")
+    store.put_member(first, tom.user_id, "trainer")
+    store.put_member(second, tom.user_id, "viewer")
+    store.put_member(first, vera.user_id, "trainer")
+    both = {first: "A", second: "B"}
+    own = [store.own_projects(caller) for caller in (ada, tom, vera, root, replace(root, project_id=second))]
+    assert own == [both, {first: "A"}, {}, both, {second: "B"}]
+    store.delete_thing("projects", first, hard=False)
+    assert store.own_projects(root) == {second: "B"}
     store.close()

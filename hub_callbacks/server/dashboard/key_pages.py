@@ -29,7 +29,7 @@ def keys(hub: ThisHub, caller: PageViewer, render: ThisRenderer) -> HTMLResponse
 
 
 @router.post(KEYS)
-def create(
+def create(  # noqa: PLR0913 - a field of the form each
     hub: ThisHub,
     caller: PageViewer,
     render: ThisRenderer,
@@ -37,12 +37,14 @@ def create(
     name: Annotated[str, Form(max_length=256)] = "",
     role: Annotated[Role | None, Form()] = None,
     days: Annotated[float | None, Form(gt=0, le=36_500)] = None,
+    project: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Make a key, and show it on the page: the only time that it can be read."""
     if not auth.is_same_origin(request):
         return RedirectResponse(KEYS, status_code=303)
     least = None if role == caller.role else role
-    body = KeyBody(name=name.strip(), role=least, expires_at=hub.clock() + days * _DAY_S if days else None)
+    ends_at = hub.clock() + days * _DAY_S if days else None
+    body = KeyBody(name=name.strip(), role=least, expires_at=ends_at, project_id=project or None)
     return _page(hub, caller, render, new_key=api.create(body, caller, request, hub).data.key)
 
 
@@ -65,5 +67,6 @@ def _page(hub: Hub, caller: Caller, render: Renderer, *, new_key: str = "") -> H
         **key_part(hub, caller, caller.user_id, caller.role),
         "new_key": new_key,
         "may_make": not caller.is_limited,
+        "projects": hub.store.own_projects(caller),
     }
     return render.page("keys.html", caller=caller, **values)

@@ -75,6 +75,7 @@ class Listing:
     """What one address of the list says.
 
     Attributes:
+        inside: Id of a shared project.
         where: Conditions on values, as written.
         columns: Keys of the columns that are shown; the name always is.
         are_columns_given: Whether the address itself says so, and not the reader's cookie or nothing.
@@ -84,6 +85,7 @@ class Listing:
     text: str = ""
     states: tuple[str, ...] = ()
     project: str = ""
+    inside: str = ""
     where: str = ""
     sort: str = "started"
     is_descending: bool = True
@@ -94,7 +96,7 @@ class Listing:
     @property
     def is_filtered(self) -> bool:
         """Whether not every run is wanted."""
-        return bool(self.text or self.states or self.project or self.where)
+        return bool(self.text or self.states or self.project or self.inside or self.where)
 
     @property
     def shown(self) -> list[Column]:
@@ -122,6 +124,7 @@ def _url(path: str, listing: Listing) -> str:
         ("q", listing.text),
         *(("state", state) for state in listing.states),
         ("project", listing.project),
+        ("in", listing.inside),
         ("where", listing.where),
         ("sort", listing.sort if listing.sort != "started" else ""),
         ("dir", "" if listing.is_descending else "asc"),
@@ -144,6 +147,7 @@ def listing_of(  # noqa: PLR0913 - a parameter of the address each
     q: str = "",
     state: Annotated[tuple[str, ...], Query()] = (),
     project: str = "",
+    inside: Annotated[str, Query(alias="in")] = "",
     where: str = "",
     sort: str = "started",
     direction: Annotated[str, Query(alias="dir")] = "",
@@ -156,6 +160,7 @@ def listing_of(  # noqa: PLR0913 - a parameter of the address each
         text=q.strip(),
         states=tuple(one for one in STATES if one in state),
         project=project,
+        inside=inside,
         where=where.strip(),
         sort=sort if sort in _SORTS else "started",
         is_descending=direction != "asc",

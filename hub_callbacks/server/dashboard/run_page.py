@@ -35,13 +35,15 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         root_url: The hub's address, without a slash at its end.
     """
     checkpoints = hub.store.checkpoints(model.id)
-    is_ours = may_change(caller, hub.store.place_of("models", model.id, caller.user_id))
+    place = hub.store.place_of("models", model.id, caller.user_id)
+    is_ours = may_change(caller, place)
     return {
         "run": run_view(model, hub.judge(model), now=hub.clock()),
         "may_change": is_ours,
         "stop_reason": model.stop_reason,
         "stop_url": stop_path(model.id) if model.state in _STOPPABLE and is_ours else "",
         "projects": hub.store.projects(caller) if is_ours else [],
+        **_sharing(hub, caller, place.project_id or "", is_ours=is_ours),
         "receipt": receipt(model, received, checkpoints),
         "changes": hub.store.state_changes(model.id),
         "numbers": numbers(model),
@@ -49,6 +51,13 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         "page_url": root_url + wire.page(model.id),
         **pictures_part(hub, model),
     }
+
+
+def _sharing(hub: Hub, caller: Caller, project_id: str, *, is_ours: bool) -> dict[str, Any]:
+    """The shared project that the run is in, None outside of any, and those that the caller may move it to."""
+    inside = hub.store.get_readable("projects", [project_id], caller).get(project_id) if project_id else None
+    own = hub.store.own_projects(caller) if is_ours else {}
+    return {"inside": inside, "own_projects": {**own, **({inside.id: inside.name} if inside and is_ours else {})}}
 
 
 def charts_part(model: Model, rows: Iterable[MetricsRow]) -> dict[str, Any]:

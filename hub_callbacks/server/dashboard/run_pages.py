@@ -17,10 +17,11 @@ from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.dashboard.live import IDLE_PAUSE_S, PAUSE_S, columns
 from hub_callbacks.server.dashboard.render import ThisRenderer, live_reply, root_url
 from hub_callbacks.server.dashboard.run_page import charts_part, live_part, still_part, stop_path
-from hub_callbacks.server.routes.access import check_changeable, find_deleted, find_readable
+from hub_callbacks.server.routes.access import check_changeable, find_deleted, find_readable, settle
 from hub_callbacks.server.stopping import ask_to_stop
 from hub_callbacks.server.store.rows import Caller
 
+_NOWHERE = "none"
 _LIVE_PARTS = ("top", "pictures", "numbers", "checkpoints", "states")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -89,12 +90,17 @@ def edit(
     request: Request,
     name: Annotated[str, Form(max_length=200)],
     project: Annotated[str, Form(max_length=200)] = "",
+    inside: Annotated[str, Form(alias="in", max_length=20)] = "",
 ) -> Response:
-    """Rename the run, or move it to another project, and back to its page."""
+    """Rename the run, or move it to another project, and back to its page.
+
+    ``in`` is a shared project's ID, or ``none``; an empty field of a form is as good as no field.
+    """
 
     def change() -> None:
         said = {"meta": {"name": name.strip()}} if name.strip() else {}
-        hub.store.update_model(model_id, {**said, "run": {"project": project.strip()}})
+        moved = settle(hub, caller, {"projectId": None if inside == _NOWHERE else inside}) if inside else {}
+        hub.store.update_model(model_id, {**said, **moved, "run": {"project": project.strip()}})
 
     return _changed(request, hub, caller, model_id, change, then=wire.page(model_id))
 

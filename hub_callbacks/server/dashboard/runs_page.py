@@ -66,7 +66,14 @@ def runs_part(hub: Hub, caller: Caller, listing: Listing) -> RunsPart:
 
 def controls(hub: Hub, caller: Caller, listing: Listing) -> dict[str, object]:
     """The other values of ``runs.html``."""
-    return {"projects": hub.store.projects(caller), "all_states": STATES, "all_columns": COLUMNS, "listing": listing}
+    inside = hub.store.get_readable("projects", [listing.inside], caller) if listing.inside else {}
+    return {
+        "projects": hub.store.projects(caller),
+        "all_states": STATES,
+        "all_columns": COLUMNS,
+        "listing": listing,
+        "inside": inside.get(listing.inside),
+    }
 
 
 def no_runs(listing: Listing) -> RunsPart:
@@ -83,6 +90,7 @@ def query_of(hub: Hub, caller: Caller, listing: Listing) -> RunQuery:
     return RunQuery(
         text=listing.text,
         project=listing.project or None,
+        inside=listing.inside or None,
         states=_states(hub, caller, listing) if listing.states else None,
         conditions=conditions(listing.where),
         sort=listing.sort,

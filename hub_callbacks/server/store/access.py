@@ -59,6 +59,18 @@ class AccessStore:
             raise NotFoundError(project_id, "projects")
         return place
 
+    def own_projects(self, caller: Caller) -> dict[str, str]:
+        """The names of the projects that the caller may put things into, by their ids, sorted by name."""
+        helped = select(members.c.project_seq).where(members.c.user_id == caller.user_id, members.c.role == "trainer")
+        may = true() if caller.role == "admin" else or_(projects.c.owner == caller.user_id, projects.c.seq.in_(helped))
+        if caller.role == "viewer":
+            may = false()
+        if caller.project_id is not None:
+            may = and_(may, projects.c.id == caller.project_id)
+        wanted = select(projects.c.id, projects.c.name).where(projects.c.deleted_at.is_(None), may)
+        with self.database.read() as connection:
+            return {row.id: row.name for row in connection.execute(wanted.order_by(projects.c.name, projects.c.seq))}
+
 
 def visible(table: Table, caller: Caller | None) -> ColumnElement[bool]:
     """The condition that keeps only what the caller may read; None is anyone."""

@@ -1,4 +1,4 @@
-"""What users have on the hub: what they made, and what goes when they go."""
+"""How much users and projects have on the hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Table, func, select
 
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.people import Holdings
+from hub_callbacks.server.store.people import Contents, Holdings
 from hub_callbacks.server.store.schema import datasets, keys, members, models, projects
 
 _MADE: Final = {"models": models, "datasets": datasets, "projects": projects}
@@ -17,7 +17,7 @@ _MADE: Final = {"models": models, "datasets": datasets, "projects": projects}
 
 @dataclass(frozen=True)
 class HoldingsStore:
-    """The part of the store that counts what users have. It reads only."""
+    """The part of the store that counts what users and projects have. It reads only."""
 
     database: Database
 
@@ -38,10 +38,25 @@ class HoldingsStore:
             for user_id in user_ids
         }
 
+    def contents(self, project_ids: Sequence[str]) -> dict[str, Contents]:
+        """What is in each of the projects, by their id."""
+        with self.database.read() as connection:
+            named = select(projects.c.seq, projects.c.id).where(projects.c.id.in_(project_ids))
+            ids = {row.seq: row.id for row in connection.execute(named)}
+        counts = {
+            "models": self._count(models, models.c.project_seq, list(ids), models.c.deleted_at.is_(None)),
+            "datasets": self._count(datasets, datasets.c.project_seq, list(ids), datasets.c.deleted_at.is_(None)),
+            "members": self._count(members, members.c.project_seq, list(ids)),
+        }
+        return {
+            project_id: Contents(**{name: found.get(seq, 0) for name, found in counts.items()})
+            for seq, project_id in ids.items()
+        }
+
     def _count(
-        self, table: Table, whose: ColumnElement[Any], user_ids: Sequence[str], *conditions: ColumnElement[bool]
-    ) -> dict[str, int]:
-        wanted = select(whose, func.count()).select_from(table).where(whose.in_(user_ids), *conditions).group_by(whose)
+        self, table: Table, whose: ColumnElement[Any], owners: Sequence[Any], *conditions: ColumnElement[bool]
+    ) -> dict[Any, int]:
+        wanted = select(whose, func.count()).select_from(table).where(whose.in_(owners), *conditions).group_by(whose)
         with self.database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(wanted)}
 

@@ -57,6 +57,15 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """How much is in a project, and with how many users it is shared."""
+
+    models: int
+    datasets: int
+    members: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of the audit log.
 

@@ -16,7 +16,7 @@ from hub_callbacks.server.store.models import _SEARCHED as SEARCHED
 from hub_callbacks.server.store.models import _model as model_of
 from hub_callbacks.server.store.numbers import number_in
 from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
-from hub_callbacks.server.store.schema import metrics, models
+from hub_callbacks.server.store.schema import metrics, models, projects
 
 Comparison = Literal["<", "<=", ">", ">=", "=", "!="]
 SCORES = ("metrics/mAP50-95(B)", "metrics/mAP50-95(M)", "metrics/mAP50-95(P)", "metrics/accuracy_top1")
@@ -94,11 +94,13 @@ class RunQuery:
     Attributes:
         text: Looked for in id, name, project, data set and network, whatever the case.
         project: Its runs alone; None for all.
+        inside: Id of the shared project whose runs alone are meant; None for all.
         sort: A name of `SORTS`, ``score``, or that of a metric or an argument.
     """
 
     text: str = ""
     project: str | None = None
+    inside: str | None = None
     states: StateFilter | None = None
     conditions: Sequence[Condition] = ()
     sort: str = "started"
@@ -202,6 +204,10 @@ def _matches(query: RunQuery) -> list[ColumnElement[bool]]:
     matches += (_contains(word) for word in query.text.split())
     if query.project is not None:
         matches.append(models.c.project == query.project)
+    if query.inside is not None:
+        matches.append(
+            models.c.project_seq == select(projects.c.seq).where(projects.c.id == query.inside).scalar_subquery()
+        )
     if query.states is not None:
         matches.append(_stands(query.states, query.horizon))
     return matches + [_holds(condition) for condition in query.conditions]

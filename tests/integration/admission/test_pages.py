@@ -26,7 +26,9 @@ def admin_session(team: Team) -> requests.Session:
     return team.session("admin")
 
 
-@pytest.mark.parametrize("route", of("page", "page-changer", "page-themselves", "page-admin", "session"))
+@pytest.mark.parametrize(
+    "route", of("page", "page-trainer", "page-changer", "page-themselves", "page-admin", "session")
+)
 def test_page_asks_for_a_session(team: Team, no_sessions: dict[str, requests.Session], route: str) -> None:
     method, path, _ = request(route, things(team))
     for who, session in no_sessions.items():
@@ -41,7 +43,47 @@ def test_page_asks_for_a_session(team: Team, no_sessions: dict[str, requests.Ses
         assert (reply.status_code, reply.headers.get("location", "")[:6]) in {(303, "/login"), (401, "")}, who
 
 
-@pytest.mark.parametrize("route", of("page-changer"))
+@pytest.mark.parametrize("route", [one for one in of("page-changer") if "{project_id}" in one])
+def test_page_changes_projects_for_those_who_may_and_from_its_own_forms(team: Team, route: str) -> None:
+    form = {"name": "stolen", "user": team.ids["guest"]}
+    refused = [
+        *((who, team.hub.url, 404) for who in STRANGERS),
+        (READER, team.hub.url, 403),
+        ("helper", team.hub.url, 403),
+    ]
+    for who, origin, status in [*refused, ("owner", "https://evil.example", 403), ("owner", team.hub.url, 303)]:
+        ids = things(team)
+        method, path, _ = request(route, ids)
+        reply = team.session(who).request(
+            method, team.hub.url + path, headers={"origin": origin}, data=form, timeout=20, allow_redirects=False
+        )
+        assert reply.status_code == status, who
+        if status != 303:
+            project = team.send("owner", "GET", wire.project(ids["project_id"])).json()["data"]
+            members = team.send("owner", "GET", wire.members(ids["project_id"])).json()["data"]
+            assert (project["meta"]["name"], len(members)) == ("", 2), who
+
+
+@pytest.mark.parametrize("route", of("page-trainer"))
+def test_page_makes_things_for_trainers(team: Team, route: str) -> None:
+    method, path, _ = request(route, things(team))
+    for who, origin, status in (
+        ("guest", team.hub.url, 403),
+        ("stranger", "https://evil.example", 403),
+        ("stranger", team.hub.url, 303),
+    ):
+        reply = team.session(who).request(
+            method,
+            team.hub.url + path,
+            headers={"origin": origin},
+            data={"name": "x"},
+            timeout=20,
+            allow_redirects=False,
+        )
+        assert reply.status_code == status, who
+
+
+@pytest.mark.parametrize("route", [one for one in of("page-changer") if "{model_id}" in one])
 def test_page_changes_runs_for_those_who_may_and_from_its_own_forms(team: Team, route: str) -> None:
     for who, origin in [*((who, team.hub.url) for who in (*STRANGERS, READER)), ("owner", "https://evil.example")]:
         ids = things(team)
