@@ -1,13 +1,16 @@
-"""The trials of ``model.tune``: trainings in processes of their own, told by the environment what they belong to.
+"""The trials of ``model.tune``: trainings in processes of their own, and what they belong to.
 
 Ultralytics trains each trial by its command, in a folder that does not name the tune (8.4), or beside all other
-trainings (8.0 to 8.3). Standard library only: it is imported when Ultralytics is.
+trainings (8.0 to 8.3): the environment tells it. With ``use_ray=True``, Ray trains each in a worker of its own, and
+names the tune there: by its folder (``RunConfig(name=...)`` in ultralytics/utils/tuner.py, 8.4), else by the time.
+Standard library only: it is imported when Ultralytics is.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +45,26 @@ def tell_trials(tuner_class: type[Any]) -> None:
 
 
 def place(name: str, project: str) -> tuple[str, str]:
-    """The name and the project of a training; a trial's project is its tune, and its own becomes part of its name."""
-    tune = os.environ.get(TUNE, "")
+    """The name and the project of a training; a trial's project is its tune, and its own becomes part of its name.
+
+    That of a trial of Ray is the user's, of all trials: their names differ by the trial's number.
+    """
+    if tune := os.environ.get(TUNE, ""):
+        return (f"{project}-{name}" if project else name), tune
+    tune, trial = _ray_trial()
     if not tune:
         return name, project
-    return (f"{project}-{name}" if project else name), tune
+    return (name if name.endswith(trial) else f"{name}_{trial}"), tune
+
+
+def _ray_trial() -> tuple[str, str]:
+    """The tune and the number of the trial that Ray runs in this process; nothing in any other."""
+    for name in ("ray.tune", "ray.train"):  # the former since Ray 2.41
+        get_context = getattr(sys.modules.get(name), "get_context", None)
+        try:
+            context = get_context() if get_context else None
+            if context and (trial := context.get_trial_id()):
+                return str(context.get_experiment_name()), str(trial).rpartition("_")[2]
+        except Exception:  # noqa: BLE001, S112 - guard: what Ray makes of its own must not cost the run
+            continue
+    return "", ""

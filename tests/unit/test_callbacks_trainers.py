@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -180,6 +182,43 @@ class Tuner:
             raise KeyboardInterrupt
         started = view.run_started(trainer)
         return started.name, started.project
+
+
+class RayContext:
+    """What ``ray.tune.get_context()`` gives in a worker (Ray 2.41 and later); no trial outside of one."""
+
+    def __init__(self, experiment: str, trial: str | None) -> None:
+        self.get_experiment_name, self.get_trial_id = (lambda: experiment), (lambda: trial)
+
+
+@pytest.mark.parametrize("module", ["ray.tune", "ray.train"])
+@pytest.mark.parametrize(
+    ("name", "named"), [("tune_00003", "tune_00003"), ("train", "train_00003")], ids=["8.4 names it", "8.3"]
+)
+def test_trials_of_a_tune_by_ray_are_in_its_project(
+    create: Callable[..., StubTrainer], monkeypatch: pytest.MonkeyPatch, module: str, name: str, named: str
+) -> None:
+    context = RayContext("tune3", "d620c_00003")
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(get_context=lambda: context))
+    trainer: Any = create(project="runs/mine")
+    trainer.save_dir = trainer.save_dir.with_name(name)
+    started = view.run_started(trainer)
+    assert (started.name, started.project) == (named, "tune3")
+
+
+@pytest.mark.parametrize("context", [RayContext("none", None), None], ids=["no trial", "an error"])
+def test_training_beside_ray_is_no_trial(
+    create: Callable[..., StubTrainer], monkeypatch: pytest.MonkeyPatch, context: RayContext | None
+) -> None:
+    def get_context() -> RayContext:
+        if context is None:
+            raise RuntimeError("no session")
+        return context
+
+    monkeypatch.setitem(sys.modules, "ray.tune", SimpleNamespace(get_context=get_context))
+    trainer: Any = create(project="runs/mine")
+    started = view.run_started(trainer)
+    assert (started.name, started.project) == ("train", "mine")
 
 
 def test_trials_of_a_tune_are_in_its_project(create: Callable[..., StubTrainer], tmp_path: Path) -> None:
