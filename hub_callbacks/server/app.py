@@ -18,9 +18,11 @@ from hub_callbacks.server.failures import add_handlers
 from hub_callbacks.server.guard import Activity, Guard
 from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.limits import DEFAULTS, Limits
+from hub_callbacks.server.lots import Lots
 from hub_callbacks.server.observing import Numbers, Observer
 from hub_callbacks.server.reception import delete_expired
 from hub_callbacks.server.routes import api_router
+from hub_callbacks.server.routes.access import changers_of
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.store import Store
 
@@ -66,6 +68,8 @@ def create_app(
         heartbeat_s=heartbeat_s,
         incoming=Incoming(),
         limits=limits,
+        changers=Lots(partial(changers_of, store)),
+        reports=Lots(store.put_reports),
     )
     app.include_router(api_router())
     app.include_router(page_router())

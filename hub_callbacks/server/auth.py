@@ -75,9 +75,23 @@ def identify(request: Request, hub: Hub, *, shown: str | None, role: Role) -> Ca
     found = identify_anyone(request, hub, shown=shown)
     if found is None:
         raise key_needed()
+    return with_role(role, found)
+
+
+def with_role(role: Role, found: Caller) -> Caller:
+    """The caller, who has that role or a higher one.
+
+    Raises:
+        HTTPException: 403, they have a lower one.
+    """
     if _RANKS.index(found.role) < _RANKS.index(role):
         raise HTTPException(403, f"This needs the role {role!r}; the key has {found.role!r}.")
     return found
+
+
+def is_key(shown: str) -> bool:
+    """Whether it is an API key, and not an `id_token`."""
+    return "." not in shown
 
 
 def key_needed() -> HTTPException:
@@ -93,7 +107,15 @@ def identify_anyone(request: Request, hub: Hub, *, shown: str | None) -> Caller 
     """
     if not shown:
         return _session_of_api(request, hub)
-    found = _signed_in(hub, _ID, shown) if "." in shown else hub.store.caller_of_key(shown)
+    return known(hub.store.caller_of_key(shown) if is_key(shown) else _signed_in(hub, _ID, shown))
+
+
+def known(found: Caller | None) -> Caller:
+    """The caller whose key was found.
+
+    Raises:
+        HTTPException: 401, it was not.
+    """
     if found is None:
         raise HTTPException(401, "This hub does not know the API key.", headers=CHALLENGE)
     return found

@@ -12,10 +12,12 @@ from starlette.requests import HTTPConnection
 from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.limits import Limits
+from hub_callbacks.server.lots import Lots
+from hub_callbacks.server.permissions import Claim
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.standing import Standing, judge
 from hub_callbacks.server.store import Store
-from hub_callbacks.server.store.rows import Model
+from hub_callbacks.server.store.rows import Caller, Model, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Hub:
         heartbeat_s: Seconds between two heartbeats that the hub asks its clients for.
         incoming: The uploads that this process is receiving.
         limits: What it takes at most.
+        changers: Finds who claims to change a model, and raises as `routes.access.own_model` does.
+        reports: Takes metrics, and raises as `Store.put_metrics` does.
     """
 
     store: Store
@@ -36,6 +40,8 @@ class Hub:
     heartbeat_s: float
     incoming: Incoming
     limits: Limits
+    changers: Lots[Claim, Caller]
+    reports: Lots[Report, None]
 
     def judge(self, model: Model) -> Standing:
         """How the run stands now."""

@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from hub_callbacks.server.store.rows import Caller, Place
+
+
+class Claim(NamedTuple):
+    """What somebody with an API key wants to change."""
+
+    key: str
+    model_id: str
 
 
 def may_read(caller: Caller | None, place: Place) -> bool:

@@ -6,18 +6,19 @@ Each check is one function, not a chain of dependencies: FastAPI runs every sync
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Path, Request
+from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks import wire
-from hub_callbacks.server.auth import ShownKey, identify, identify_anyone, key_needed
+from hub_callbacks.server.auth import ShownKey, identify, identify_anyone, is_key, key_needed, known, with_role
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.permissions import may_change, may_read
-from hub_callbacks.server.store import NotFoundError
+from hub_callbacks.server.permissions import Claim, may_change, may_read
+from hub_callbacks.server.store import NotFoundError, Store
 from hub_callbacks.server.store.access import Collection
-from hub_callbacks.server.store.rows import Caller, Model, Thing
+from hub_callbacks.server.store.rows import Caller, Model, Place, Thing
 from hub_callbacks.server.store.things import ThingKind
 
 
@@ -63,7 +64,10 @@ def check_changeable(hub: Hub, caller: Caller, collection: Collection, thing_id:
         NotFoundError: There is none for this caller.
         HTTPException: 403 for a caller who may only read it.
     """
-    place = hub.store.place_of(collection, thing_id, caller.user_id)
+    _check_place(caller, hub.store.place_of(collection, thing_id, caller.user_id), collection, thing_id)
+
+
+def _check_place(caller: Caller, place: Place, collection: Collection, thing_id: str) -> None:
     if may_change(caller, place):
         return
     if not may_read(caller, place):
@@ -108,15 +112,45 @@ def readable_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKe
     return model
 
 
-def own_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> str:
+async def own_model(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> str:
     """The model's id, for whoever may change it.
 
     Raises:
         NotFoundError: There is none for this caller.
         HTTPException: 401 without a valid key, 403 for a caller who may only read it.
     """
-    owner(model_id, request, hub, shown)
+    await changer(model_id, request, hub, shown)
     return model_id
+
+
+async def changer(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> Caller:
+    """The caller, who may change the model; raises as `own_model` does."""
+    if shown and is_key(shown):
+        return await hub.changers.ask(Claim(shown, model_id))
+    return await run_in_threadpool(owner, model_id, request, hub, shown)
+
+
+def changers_of(store: Store, claims: Sequence[Claim]) -> list[Caller | Exception]:
+    """For each claim the caller, who may change the model, or what `own_model` raises."""
+    callers = store.callers_of_keys({claim.key for claim in claims})
+    wanted: dict[str, set[str]] = {}
+    for claim in claims:
+        if caller := callers.get(claim.key):
+            wanted.setdefault(caller.user_id, set()).add(claim.model_id)
+    places = {user_id: store.places_of("models", ids, user_id) for user_id, ids in wanted.items()}
+    return [_judge(claim, callers.get(claim.key), places) for claim in claims]
+
+
+def _judge(claim: Claim, found: Caller | None, places: Mapping[str, Mapping[str, Place]]) -> Caller | Exception:
+    try:
+        caller = with_role("trainer", known(found))
+        place = places[caller.user_id].get(claim.model_id)
+        if place is None:
+            raise NotFoundError(claim.model_id)  # noqa: TRY301 - as `place_of` does
+        _check_place(caller, place, "models", claim.model_id)
+    except (HTTPException, NotFoundError) as error:
+        return error
+    return caller
 
 
 def owner(model_id: str, request: Request, hub: ThisHub, shown: ShownKey) -> Caller:
@@ -157,7 +191,7 @@ def thing_owner(kind: ThingKind, name: str) -> Callable[..., Caller]:
 
 
 ReadableModel = Annotated[Model, Depends(readable_model)]
-Owner = Annotated[Caller, Depends(owner)]
+Owner = Annotated[Caller, Depends(changer)]
 OwnModelId = Annotated[str, Depends(own_model)]
 Attempt = Annotated[
     float | None,

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, false, or_, select, true
 
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
@@ -17,6 +18,7 @@ from hub_callbacks.server.store.schema import datasets, members, models, project
 
 Collection = Literal["models", "datasets", "projects"]
 TABLES: Final[dict[Collection, Table]] = {"models": models, "datasets": datasets, "projects": projects}
+_OF_PROJECT: Final = (projects.c.id, projects.c.owner, projects.c.is_public, members.c.role)
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,30 @@ class AccessStore:
         Raises:
             NotFoundError: There is no such thing.
         """
-        with self.database.read() as connection:
-            if collection == "projects":
+        if collection != "projects":
+            found = self.places_of(collection, [thing_id], user_id, is_deleted=is_deleted).get(thing_id)
+        else:
+            with self.database.read() as connection:
                 place = _project(connection, projects.c.id == thing_id, user_id)
-                found = place and Place(**{**_fields(place), "member": "viewer" if place.member else None})
-            else:
-                found = _thing(connection, TABLES[collection], thing_id, user_id, is_deleted=is_deleted)
+            found = place and replace(place, member="viewer" if place.member else None)
         if found is None:
             raise NotFoundError(thing_id, collection)
         return found
+
+    def places_of(
+        self,
+        collection: Literal["models", "datasets"],
+        thing_ids: Iterable[str],
+        user_id: str = "",
+        *,
+        is_deleted: bool = False,
+    ) -> dict[str, Place]:
+        """`place_of` for each of the models or data sets that there is."""
+        table = TABLES[collection]
+        standing = table.c.deleted_at.is_not(None) if is_deleted else table.c.deleted_at.is_(None)
+        with self.database.read() as connection:
+            rows = connection.execute(_things(table, user_id).where(table.c.id.in_(thing_ids), standing))
+            return {row.thing_id: _place(row) for row in rows}
 
     def place_in(self, project_id: str, user_id: str) -> Place:
         """What a new thing of that user in the project would have as its place.
@@ -109,31 +126,32 @@ def _in(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return table.c.project_seq.in_(select(projects.c.seq).where(live))
 
 
-def _thing(connection: Connection, table: Table, thing_id: str, user_id: str, *, is_deleted: bool) -> Place | None:
-    wanted = select(table.c.owner, table.c.is_public, table.c.project_seq).where(table.c.id == thing_id)
-    standing = table.c.deleted_at.is_not(None) if is_deleted else table.c.deleted_at.is_(None)
-    row = connection.execute(wanted.where(standing)).one_or_none()
-    if row is None:
-        return None
-    own = Place(owner=row.owner, is_public=row.is_public)
+def _things(table: Table, user_id: str) -> Select[Any]:
+    """Things with the projects that they are in, and what those are to the user."""
+    project = and_(projects.c.seq == table.c.project_seq, projects.c.deleted_at.is_(None))
+    own = (table.c.id.label("thing_id"), table.c.owner.label("thing_owner"), table.c.is_public.label("is_thing_public"))
+    wanted = select(*own, table.c.project_seq, *_OF_PROJECT)
+    return wanted.select_from(table.outerjoin(projects, project).outerjoin(members, _is_member(user_id)))
+
+
+def _place(row: Any) -> Place:
+    own = Place(owner=row.thing_owner, is_public=row.is_thing_public)
     if row.project_seq is None:
         return own
-    project = _project(connection, projects.c.seq == row.project_seq, user_id)
-    if project is None:  # the project is deleted: what is in it is its owner's again, and nobody else's
-        return Place(owner=row.owner, is_public=row.is_public, project_id="", project_owner=row.owner)
-    is_public = row.is_public or project.is_public
-    return Place(**{**_fields(project), "owner": row.owner, "is_public": is_public})
+    if row.id is None:  # the project is deleted: what is in it is its owner's again, and nobody else's
+        return replace(own, project_id="", project_owner=own.owner)
+    return replace(_place_of_project(row), owner=own.owner, is_public=own.is_public or row.is_public)
 
 
 def _project(connection: Connection, condition: ColumnElement[bool], user_id: str) -> Place | None:
-    member = and_(members.c.project_seq == projects.c.seq, members.c.user_id == user_id)
-    wanted = select(projects.c.id, projects.c.owner, projects.c.is_public, members.c.role)
-    wanted = wanted.select_from(projects.outerjoin(members, member))
+    wanted = select(*_OF_PROJECT).select_from(projects.outerjoin(members, _is_member(user_id)))
     row = connection.execute(wanted.where(condition, projects.c.deleted_at.is_(None))).one_or_none()
-    if row is None:
-        return None
+    return _place_of_project(row) if row else None
+
+
+def _is_member(user_id: str) -> ColumnElement[bool]:
+    return and_(members.c.project_seq == projects.c.seq, members.c.user_id == user_id)
+
+
+def _place_of_project(row: Any) -> Place:
     return Place(owner=row.owner, is_public=row.is_public, project_id=row.id, project_owner=row.owner, member=row.role)
-
-
-def _fields(place: Place) -> dict[str, Any]:
-    return {name: getattr(place, name) for name in Place.__slots__}

@@ -18,6 +18,7 @@ from hub_callbacks.server.store.errors import SupersededError
 from hub_callbacks.server.store.pointers import point
 from hub_callbacks.server.store.schema import checkpoints, metrics, models, uploads
 
+COLUMNS = (models.c.id, models.c.attempt_at, models.c.attempt_epoch, models.c.reset_at)  # what a refusal is told by
 RESET = {"reset_at": models.c.attempt_at}  # by the attempt that it ends, not by a clock, which may be another's
 
 
@@ -40,6 +41,18 @@ def _is_over(attempt: float | None, model: Any) -> bool:
     return attempt is not None and model.reset_at is not None and attempt <= model.reset_at
 
 
+def problem(
+    attempt: float | None, model: Any, epochs: Iterable[int], *, is_final: bool = False
+) -> SupersededError | None:
+    """Why what an attempt says of those epochs, or of its final model, is refused; None where it is not."""
+    if not is_earlier(attempt, model):
+        return None
+    is_all_refused = is_final or _is_over(attempt, model)
+    if is_all_refused or any(epoch >= model.attempt_epoch for epoch in epochs):
+        return refusal(attempt, model)
+    return None
+
+
 def check(
     connection: Connection, seq: int, attempt: float | None, epochs: Iterable[int], *, is_final: bool = False
 ) -> None:
@@ -50,11 +63,9 @@ def check(
     """
     if attempt is None:
         return
-    columns = (models.c.id, models.c.attempt_at, models.c.attempt_epoch, models.c.reset_at)
-    model = connection.execute(select(*columns).where(models.c.seq == seq)).one()
-    is_all_refused = is_final or _is_over(attempt, model)
-    if is_earlier(attempt, model) and (is_all_refused or any(epoch >= model.attempt_epoch for epoch in epochs)):
-        raise refusal(attempt, model)
+    model = connection.execute(select(*COLUMNS).where(models.c.seq == seq)).one()
+    if refused := problem(attempt, model, epochs, is_final=is_final):
+        raise refused
 
 
 def supersede(connection: Connection, seq: int, *, first_epoch: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets as random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from hub_callbacks.server.store.schema import keys, secrets, users
 _USED_EVERY_S = 60.0  # a write for each request would make readers of writers
 
 _CALLERS = (
-    select(users.c.id, users.c.name, users.c.role, keys.c.id.label("key_id"), keys.c.last_used_at)
+    select(users.c.id, users.c.name, users.c.role, keys.c.id.label("key_id"), keys.c.hash, keys.c.last_used_at)
     .add_columns(keys.c.role.label("key_role"), keys.c.project_id, keys.c.expires_at)
     .join(users, users.c.id == keys.c.user_id)
     .where(
@@ -29,7 +29,7 @@ _CALLERS = (
         or_(keys.c.expires_at.is_(None), keys.c.expires_at > bindparam("now")),
     )
 )
-_BY_HASH = _CALLERS.where(keys.c.hash == bindparam("hash"))
+_BY_HASH = _CALLERS.where(keys.c.hash.in_(bindparam("hashes", expanding=True)))
 _BY_ID = _CALLERS.where(keys.c.id == bindparam("key_id"))
 _KEYS = (
     select(*(column for column in keys.c if column.name not in {"hash", "role"}))
@@ -84,11 +84,17 @@ class KeyStore:
 
     def caller_of_key(self, key: str) -> Caller | None:
         """Whose API key it is; its last use is noted, to the minute. None where it is unknown, expired or revoked."""
-        return self._caller(_BY_HASH, {"hash": _hash(key)})
+        return self.callers_of_keys([key]).get(key)
+
+    def callers_of_keys(self, shown: Iterable[str]) -> dict[str, Caller]:
+        """The caller of each of the API keys that is known, not expired and not revoked; their last use is noted."""
+        hashes = {_hash(key): key for key in shown}
+        found = self._callers(_BY_HASH, {"hashes": list(hashes)})
+        return {hashes[known]: caller for known, caller in found.items()}
 
     def caller_of_key_id(self, key_id: str) -> Caller | None:
         """Whose API key of that id it is; None where it is unknown, expired or revoked."""
-        return self._caller(_BY_ID, {"key_id": key_id})
+        return next(iter(self._callers(_BY_ID, {"key_id": key_id}).values()), None)
 
     def list_keys(self, user_id: str | None = None) -> list[Key]:
         """The user's keys, everybody's when None; oldest first."""
@@ -126,20 +132,13 @@ class KeyStore:
             connection.execute(_SECRET, {"name": name, "value": random.token_hex(32)})
             return str(connection.execute(wanted).scalar_one())
 
-    def _caller(self, wanted: Select[Any], parameters: dict[str, Any]) -> Caller | None:
+    def _callers(self, wanted: Select[Any], parameters: dict[str, Any]) -> dict[str, Caller]:
+        """Callers by the hashes of their keys."""
         with self.database.read() as connection:
-            row = connection.execute(wanted, {**parameters, "now": self.clock()}).one_or_none()
-        if row is None:
-            return None
-        self._note_use(row.key_id, row.last_used_at)
-        return Caller(
-            user_id=row.id,
-            name=row.name,
-            role=lower(row.role, row.key_role),
-            key_id=row.key_id,
-            project_id=row.project_id,
-            is_limited=any(limit is not None for limit in (row.key_role, row.project_id, row.expires_at)),
-        )
+            rows = connection.execute(wanted, {**parameters, "now": self.clock()}).all()
+        for row in rows:
+            self._note_use(row.key_id, row.last_used_at)
+        return {row.hash: _caller(row) for row in rows}
 
     def _note_use(self, key_id: str, last_used_at: float | None) -> None:
         now = self.clock()
@@ -151,6 +150,17 @@ class KeyStore:
 def _hash(key: str) -> str:
     """SHA-256 is enough for a key of 250 random bits: there is nothing to guess, so nothing to slow down."""
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _caller(row: Any) -> Caller:
+    return Caller(
+        user_id=row.id,
+        name=row.name,
+        role=lower(row.role, row.key_role),
+        key_id=row.key_id,
+        project_id=row.project_id,
+        is_limited=any(limit is not None for limit in (row.key_role, row.project_id, row.expires_at)),
+    )
 
 
 def _key(row: Any) -> Key:

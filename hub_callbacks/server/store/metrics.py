@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,19 @@ from sqlalchemy import Connection, bindparam, select, text, update
 
 from hub_callbacks.server.store import attempts, values
 from hub_callbacks.server.store.database import Database
-from hub_callbacks.server.store.errors import NotFoundError
-from hub_callbacks.server.store.rows import MetricsRow
+from hub_callbacks.server.store.errors import NotFoundError, StoreError
+from hub_callbacks.server.store.rows import MetricsRow, Report
 from hub_callbacks.server.store.schema import metrics, models
 
 _EPOCH_TIMES = 9  # enough for a median that one long validation does not move
-_MODEL = select(
+_MODELS = select(
     *(models.c.seq, models.c.last_epoch, models.c.best, models.c.last),
     *(models.c.last_row_at, models.c.started_at, models.c.epoch_times),
+    *attempts.COLUMNS,
 )
-_MODEL = _MODEL.where(models.c.id == bindparam("id"), models.c.deleted_at.is_(None)).with_for_update(key_share=True)
+_MODELS = _MODELS.where(models.c.id.in_(bindparam("ids", expanding=True)), models.c.deleted_at.is_(None))
+# Locked in one order: two hubs that take many each would wait for each other for ever.
+_MODELS = _MODELS.order_by(models.c.seq).with_for_update(key_share=True)
 _ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))
@@ -54,29 +57,27 @@ class MetricStore:
     def put_metrics(
         self, model_id: str, rows: Mapping[int, Mapping[str, float]], *, attempt: float | None = None
     ) -> None:
-        """Insert or replace rows by epoch; the last write wins. Best, last and last_epoch change with them.
+        """Take one report as `put_reports` does, and raise what it says."""
+        (problem,) = self.put_reports([Report(model_id=model_id, rows=rows, attempt=attempt)])
+        if problem is not None:
+            raise problem
 
-        Args:
-            model_id: The model.
-            rows: The rows.
-            attempt: The training that they are of; None where the client does not say.
+    def put_reports(self, reports: Sequence[Report]) -> list[StoreError | None]:
+        """Insert or replace the rows of many reports by epoch; the last write wins.
 
-        Raises:
-            NotFoundError: There is no such model.
-            SupersededError: A later training has trained one of the epochs anew; none is taken.
+        Best, last and last_epoch change with them. It is one transaction: the disk is waited for once.
+
+        Returns:
+            For each report None, or why none of its rows was taken: `NotFoundError`, there is no such model;
+            `SupersededError`, a later training has trained one of the epochs anew.
         """
         with self.database.write() as connection:
-            model = connection.execute(_MODEL, {"id": model_id}).one_or_none()
-            if model is None:
-                raise NotFoundError(model_id)
-            attempts.check(connection, model.seq, attempt, rows)
-            if rows:
-                is_new = not connection.execute(_KNOWN, {"seq": model.seq, "epochs": list(rows)}).first()
-                connection.execute(_PUT, [_parameters(model.seq, epoch, row) for epoch, row in rows.items()])
-                changes = self._changes(model, rows)
-                if not is_new:  # a replaced row may have held the best value
-                    changes["best"] = values.dump(_best(connection, model.seq))
-                connection.execute(_NOTE, changes)
+            ids = sorted({report.model_id for report in reports})
+            runs = {model.id: _Run(model) for model in connection.execute(_MODELS, {"ids": ids})}
+            problems = [_take(runs, report) for report in reports]
+            if grown := [run for run in runs.values() if run.rows]:
+                self._put(connection, grown)
+        return problems
 
     def metrics(self, model_id: str) -> list[MetricsRow]:
         """The model's rows by epoch; none where there is no such model."""
@@ -84,7 +85,17 @@ class MetricStore:
             rows = connection.execute(_MODEL_ROWS, {"id": model_id}).all()
         return rows_of(rows)
 
-    def _changes(self, model: Any, rows: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    def _put(self, connection: Connection, runs: Sequence[_Run]) -> None:
+        changed = {run.model.seq for run in runs if _has_any(connection, run)}
+        connection.execute(_PUT, [row for run in runs for row in run.parameters()])
+        notes = [self._changes(run) for run in runs]
+        for note in notes:
+            if note["model_seq"] in changed:  # a replaced row may have held the best value
+                note["best"] = values.dump(_best(connection, note["model_seq"]))
+        connection.execute(_NOTE, notes)
+
+    def _changes(self, run: _Run) -> dict[str, Any]:
+        model, rows = run.model, run.rows
         newest = max(rows)
         is_last = model.last_epoch is None or newest >= model.last_epoch
         now = self.clock()
@@ -96,6 +107,38 @@ class MetricStore:
             "last_seen_at": now,
             **_pace(model, sum(model.last_epoch is None or epoch > model.last_epoch for epoch in rows), now=now),
         }
+
+
+class _Run:
+    """A model, and the rows that come to it."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.rows: dict[int, Mapping[str, float]] = {}
+
+    def parameters(self) -> Iterator[dict[str, Any]]:
+        for epoch, row in self.rows.items():
+            yield {"seq": self.model.seq, "epoch": epoch, "row": values.dump(row)}
+
+
+def _take(runs: Mapping[str, _Run], report: Report) -> StoreError | None:
+    """Add the report's rows to its model's; why not, where they are refused."""
+    run = runs.get(report.model_id)
+    if run is None:
+        return NotFoundError(report.model_id)
+    problem = attempts.problem(report.attempt, run.model, report.rows)
+    if problem is None:
+        run.rows.update(report.rows)
+    return problem
+
+
+def _has_any(connection: Connection, run: _Run) -> bool:
+    """Whether there are rows already of the epochs that come; the store is not asked where they are all later."""
+    last = run.model.last_epoch
+    if last is None or min(run.rows) > last:
+        return False
+    known = connection.execute(_KNOWN, {"seq": run.model.seq, "epochs": list(run.rows)})
+    return known.first() is not None
 
 
 def _pace(model: Any, new_epochs: int, *, now: float) -> dict[str, Any]:
@@ -113,10 +156,6 @@ def rows_of(rows: Sequence[Any]) -> list[MetricsRow]:
     """The rows of epochs and JSON texts."""
     told = values.load_all(text for _, text in rows)
     return [MetricsRow(epoch=epoch, values=row) for (epoch, _), row in zip(rows, told, strict=True)]
-
-
-def _parameters(seq: int, epoch: int, row: Mapping[str, float]) -> dict[str, Any]:
-    return {"seq": seq, "epoch": epoch, "row": values.dump(row)}
 
 
 def _best(connection: Connection, seq: int) -> dict[str, float]:

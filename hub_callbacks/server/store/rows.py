@@ -98,6 +98,15 @@ class MetricsRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The rows, by epoch, that one request brings to a model; of which attempt, where the client says it."""
+
+    model_id: str
+    rows: Mapping[int, Mapping[str, float]]
+    attempt: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewCheckpoint:
     """A blob that is about to become a checkpoint.
 

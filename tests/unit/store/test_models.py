@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from hub_callbacks import wire
-from hub_callbacks.server.store import IdTakenError, NotFoundError, Store
-from hub_callbacks.server.store.rows import Caller
+from hub_callbacks.server.store import IdTakenError, NotFoundError, Store, SupersededError
+from hub_callbacks.server.store.rows import Caller, Report
 from hub_callbacks.server.store.schema import checkpoints, metrics
 from tests.unit.store.arrivals import MAP, new_checkpoint
 
@@ -60,6 +60,27 @@ def test_metrics_of_no_rows_change_nothing(store: Store, owner: str) -> None:
 def test_metrics_of_no_model_are_refused(store: Store) -> None:
     with pytest.raises(NotFoundError):
         store.put_metrics(wire.new_id(), {0: {}})
+
+
+def test_reports_taken_together_are_as_if_one_came_after_the_other(store: Store, owner: str) -> None:
+    one, other = (store.create_model({}, owner=owner).id for _ in range(2))
+    lots = [{one: {0: {MAP: 0.9}, 1: {MAP: 0.4}}, other: {5: {MAP: 0.1}}}, {one: {0: {MAP: 0.2}, 2: {MAP: 0.3}}}]
+    reports = [Report(model_id=model_id, rows=rows) for lot in lots for model_id, rows in lot.items()]
+    assert store.put_reports(reports) == [None, None, None]
+    assert [row.values[MAP] for row in store.metrics(one)] == [0.2, 0.4, 0.3]
+    assert [row.epoch for row in store.metrics(other)] == [5]
+    model = store.get_model(one)
+    assert model is not None
+    assert (model.best, model.last, model.last_epoch) == ({MAP: 0.4}, {MAP: 0.3}, 2)
+
+
+def test_report_that_is_refused_takes_none_with_it(store: Store, owner: str) -> None:
+    model_id = store.create_model({"run": {"startedAt": 50.0, "startEpoch": 1}}, owner=owner).id
+    late = Report(model_id=model_id, rows={0: {MAP: 0.5}, 1: {MAP: 0.9}}, attempt=49.0)
+    reports = [Report(model_id=wire.new_id(), rows={0: {}}), late, Report(model_id=model_id, rows={1: {MAP: 0.1}})]
+    problems = store.put_reports(reports)
+    assert [type(problem) for problem in problems] == [NotFoundError, SupersededError, type(None)]
+    assert [row.values for row in store.metrics(model_id)] == [{MAP: 0.1}]
 
 
 def test_metrics_of_many_writers_all_arrive(store: Store, owner: str) -> None:
