@@ -6,6 +6,7 @@ With ``--screenshots FOLDER`` the pages are also painted, for the documentation 
 from __future__ import annotations
 
 import io
+import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from hub_callbacks import wire
+from hub_callbacks.testing.pictures import IMAGES, PLOTS, picture
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
@@ -36,16 +38,18 @@ PAGES = (
     "login",
     "error",
 )  # by their templates
+DEEPER = ("finished", "beside")  # further down on pages: pictures, and what is drawn from numbers
 OTHERS = {"problem": "/?where=goodness>1", "nothing": "/?q=nothing-has-this"}
-PAINTED = (
-    "runs",
-    "run",
-    "compare",
-    "users",
-    "user",
-    "project",
-    "login",
-)  # all but what only says that something is wrong
+PAINTED = {  # to what is scrolled there; all but what only says that something is wrong
+    "runs": "",
+    "run": "",
+    "compare": "",
+    "beside": "#drawing-curves",
+    "users": "",
+    "user": "",
+    "project": "",
+    "login": "",
+}
 SERIOUS = """async () => {
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
     return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
@@ -77,6 +81,31 @@ def row(epoch: int, *, pace: float, top: float, noise: random.Random) -> dict[st
     return {**train, **named, "metrics/mAP50-95(B)": near(score), **val, **rates}
 
 
+def drawings(top: float) -> dict[str, dict[str, Any]]:
+    """The curves and the confusion matrix of a training that was the better, the higher ``top``."""
+    at = [number / 100 for number in range(101)]
+    shapes: dict[str, Callable[[float, float], float]] = {
+        "Precision-Recall(B)": lambda x, good: max(0.0, 1 - x ** (6 * good)) if x <= 0.45 + good * 0.8 else 0.0,
+        "F1-Confidence(B)": lambda x, good: good * 1.2 * (1 - x**4) * (1 - math.exp(-12 * (x + 0.02))),
+        "Precision-Confidence(B)": lambda x, good: min(1.0, 0.3 + good * x**0.35),
+        "Recall-Confidence(B)": lambda x, good: max(0.0, (0.4 + good) * (1 - x**2.5)),
+    }
+    classes = {"all classes": 0.0, "car": 0.12, "truck": -0.05, "person": -0.1}
+    curves = []
+    for title, shape in shapes.items():
+        y, _, x = title.removesuffix("(B)").partition("-")
+        x, y = ("Recall", "Precision") if x == "Recall" else (x, y)
+        lines = [
+            {"name": name, "values": [round(shape(place, top + more), 4) for place in at]}
+            for name, more in classes.items()
+        ]
+        curves.append({"title": title, "x": x, "y": y, "at": at, "lines": lines})
+    hits = [round(200 * (top + more)) for more in list(classes.values())[1:]]
+    rows = [[hits[0], 31, 4, 40], [22, hits[1], 2, 18], [1, 3, hits[2], 25], [60, 35, 48, 0]]
+    matrix = {"names": ["car", "truck", "person", "background"], "counts": rows, "classes": 4}
+    return {"curves.json": {"curves": curves}, "confusion_matrix.json": matrix}
+
+
 class Gallery:
     """Runs of every kind, and a path to each page."""
 
@@ -92,16 +121,24 @@ class Gallery:
         for model_id in chosen:
             trainer.upload(model_id, checkpoint, epoch=EPOCHS - 1)
             trainer.end(model_id, "finished")
+        for model_id, (_, top, _) in zip(chosen, kinds.values(), strict=True):
+            for name, value in drawings(top).items():
+                self._put(model_id, name, json.dumps(value).encode(), "data")
+        for name in (*PLOTS, *IMAGES):
+            self._put(chosen[1], name, picture(name), "plot" if name in PLOTS else "image")
         failed = self._run("yolo11x-1280", 4, 0.3, 0.5, {"imgsz": 1280})
         trainer.end(failed, "failed", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.27 GiB.")
         trainer.end(self._run("night-run", 31, 0.3, 0.6, {"imgsz": 640}), "crashed", "The trainer is gone.")
         trainer.start("just-begun", epochs=EPOCHS)
         self.running = self._run("parking-v2", 38, 0.25, 0.58, {"imgsz": 960, "mosaic": 0.5, "patience": 20})
         team = self._team()
+        compare = "/compare?" + "&".join(f"run={model_id}" for model_id in chosen)
         self.paths = {
             "runs": "/",
             "run": wire.page(self.running),
-            "compare": "/compare?" + "&".join(f"run={model_id}" for model_id in chosen),
+            "finished": wire.page(chosen[1]),
+            "compare": compare,
+            "beside": compare,
             "keys": "/keys",
             "users": "/users",
             "user": f"/users/{team['Ada']}",
@@ -111,6 +148,9 @@ class Gallery:
             "error": "/nowhere",
             **OTHERS,
         }
+
+    def _put(self, model_id: str, name: str, content: bytes, kind: str) -> None:
+        self._trainer.hub.ask("POST", wire.artifacts(model_id), data={"kind": kind}, files={"file": (name, content)})
 
     def _team(self) -> dict[str, str]:
         """Let four people in."""
@@ -170,11 +210,15 @@ def visit(browser: Browser, hub: HubServer, watch: Watch, scheme: str) -> Iterat
         yield open_page
 
 
-def paint(page: Page, target: Path) -> None:
-    """Take a picture of what is on the screen, in few colours: a third of the size."""
+def paint(page: Page, target: Path, place: str) -> None:
+    """Take a picture of what is on the screen from that place on, in few colours: a third of the size."""
     from PIL import Image
 
     page.evaluate("() => scrollTo(0, 0)")
+    if place:
+        page.set_viewport_size({"width": WIDE, "height": 1100})
+        page.locator(place).evaluate("one => scrollBy(0, one.getBoundingClientRect().top - 100)")
+        page.wait_for_function("() => [...document.querySelectorAll('.drawing .plot')].every((one) => one.data)")
     target.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         picture.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(target, optimize=True)
@@ -186,7 +230,7 @@ def test_every_page_is_looked_at() -> None:
     assert sorted(whole) == sorted(f"{name}.html" for name in PAGES)
 
 
-@pytest.mark.parametrize("name", [*PAGES, *OTHERS])
+@pytest.mark.parametrize("name", [*PAGES, *DEEPER, *OTHERS])
 def test_page_shuts_nobody_out(
     gallery: Gallery,
     visit: Callable[[str, int], Page],
@@ -208,6 +252,6 @@ def test_page_shuts_nobody_out(
         assert page.evaluate(inner), "the table of runs is cut off"
         assert page.evaluate(SHIFTS) < 0.1, "the page jumps while it comes"  # web.dev/articles/cls: good
         if screenshots and name in PAINTED and width == WIDE:
-            paint(page, screenshots / f"{name}-{scheme}.png")
+            paint(page, screenshots / f"{name}-{scheme}.png", PAINTED[name])
     if name in {"problem", "error"}:
         watch.forgive("status of 4")

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
+from hub_callbacks import wire
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.dashboard.charts import is_curve
 from hub_callbacks.server.dashboard.formats import plain
+from hub_callbacks.server.dashboard.pictures import CURVES, MATRIX
 from hub_callbacks.server.dashboard.series import points, rounded, thin
 from hub_callbacks.server.dashboard.views import RunView, run_view
 from hub_callbacks.server.store.rows import Model
@@ -29,12 +31,16 @@ class Compared:
     Attributes:
         colour: Number of its colour.
         dash: Number of the kind of its lines.
+        curves_url: Of the curves of its last validation, as numbers; empty where it has none.
+        matrix_url: Of its confusion matrix, likewise.
     """
 
     run: RunView
     model: Model
     colour: int
     dash: int
+    curves_url: str
+    matrix_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ class Line(TypedDict):
 
 
 class ComparePart(TypedDict):
-    """Values of ``compare_bests.html``."""
+    """Values of ``compare_bests.html`` and ``compare_drawings.html``."""
 
     runs: list[Compared]
     best_metrics: list[str]
@@ -64,14 +70,28 @@ def compare_part(hub: Hub, models: Sequence[Model]) -> ComparePart:
     """What changes while the runs train, but for the curves."""
     now = hub.clock()
     values = best_of(model.best for model in models)
+    drawn = drawings(hub, models)
     return {
         "runs": [
-            Compared(run=run_view(model, hub.judge(model), now=now), model=model, colour=place % 6, dash=place // 6)
+            Compared(
+                run=run_view(model, hub.judge(model), now=now),
+                model=model,
+                colour=place % 6,
+                dash=place // 6,
+                curves_url=drawn.get((model.id, CURVES), ""),
+                matrix_url=drawn.get((model.id, MATRIX), ""),
+            )
             for place, model in enumerate(models)
         ],
         "best_metrics": ordered([name for name in values if is_curve(name)]),
         "best_values": values,
     }
+
+
+def drawings(hub: Hub, models: Sequence[Model]) -> dict[tuple[str, str], str]:
+    """The address of each drawing's numbers, by the run's id and the artifact's name."""
+    found = hub.store.artifacts_named([model.id for model in models], (CURVES, MATRIX))
+    return {(one.model_id, one.name): wire.artifact(one.model_id, one.id) for one in found}
 
 
 def sides(models: Sequence[Model]) -> tuple[list[Side], list[Side]]:

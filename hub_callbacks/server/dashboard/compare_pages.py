@@ -58,7 +58,7 @@ def compare_live(
     run: Chosen = (),
     known: Annotated[str, Query(alias="mark")] = "",
 ) -> JSONResponse:
-    """The lines of the runs and the table of their bests; neither where the page has them, as its ``mark`` says."""
+    """The lines of the runs, their bests and drawings; nothing where the page has them, as its ``mark`` says."""
     models = hub.store.get_models(tuple(dict.fromkeys(run))[:MOST], caller)
     if not models:
         raise HTTPException(404, "The runs are gone.")
@@ -67,5 +67,7 @@ def compare_live(
     told: dict[str, object] = {}
     if new != known:
         drawn = zip((model.id for model in models), lines(hub, models), strict=True)
-        told = {"lines": dict(drawn), "html": render.text("compare_bests.html", **compare_part(hub, models))}
+        values = compare_part(hub, models)
+        html = {part: render.text(f"compare_{part}.html", **values) for part in ("bests", "drawings")}
+        told = {"lines": dict(drawn), "html": html}
     return live_reply(mark=new, is_live=is_live, pause_s=PAUSE_S * 2 if is_live else IDLE_PAUSE_S, **told)

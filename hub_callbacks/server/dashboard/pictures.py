@@ -11,7 +11,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.store.rows import Artifact, Model
 
-_CURVES, _MATRIX = "curves.json", "confusion_matrix.json"  # as `hub_callbacks.callbacks.pictures` names them
+CURVES, MATRIX = "curves.json", "confusion_matrix.json"  # as `hub_callbacks.callbacks.pictures` names them
 _OF: Final = {"Box": " of boxes", "Mask": " of masks", "Pose": " of poses", "": ""}
 _PART = "(?P<part>Box|Mask|Pose|)"
 _TITLES: Final = tuple(
@@ -50,7 +50,7 @@ def pictures_part(hub: Hub, model: Model) -> dict[str, Any]:
     """Values of ``run_pictures.html``."""
     found = hub.store.artifacts(model.id)
     urls = {artifact.name: wire.artifact(model.id, artifact.id) for artifact in found}
-    return {"pictures": pictures(found), "curves_url": urls.get(_CURVES, ""), "matrix_url": urls.get(_MATRIX, "")}
+    return {"pictures": pictures(found), "curves_url": urls.get(CURVES, ""), "matrix_url": urls.get(MATRIX, "")}
 
 
 def pictures(artifacts: Iterable[Artifact]) -> list[Picture]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,6 +69,12 @@ class ArtifactStore:
         """The model's artifacts by name; none where there is no such model."""
         with self.database.read() as connection:
             rows = connection.execute(_LIVE.where(models.c.id == model_id).order_by(artifacts.c.name))
+            return [_artifact(row) for row in rows]
+
+    def artifacts_named(self, model_ids: Sequence[str], names: Sequence[str]) -> list[Artifact]:
+        """The artifacts of those names that the models have."""
+        with self.database.read() as connection:
+            rows = connection.execute(_LIVE.where(models.c.id.in_(model_ids), artifacts.c.name.in_(names)))
             return [_artifact(row) for row in rows]
 
     def get_artifact(self, model_id: str, artifact_id: str) -> Artifact | None:

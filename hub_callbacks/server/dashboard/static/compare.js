@@ -1,15 +1,15 @@
-import { colour, plot } from "./curves.js";
+import { drawBeside } from "./beside.js";
+import { colour, DASHES, plot } from "./curves.js";
 import { morph } from "./morph.js";
 import { localiseTimes } from "./page.js";
 import { fetchJson, poll } from "./poll.js";
 import { control } from "./settings.js";
 import { join } from "./together.js";
 
-const DASHES = ["solid", "dash", "dot", "dashdot"]; // as in app.css
-
 const charts = document.getElementById("chart-cards");
 const bests = document.getElementById("bests");
-const buttons = [...document.querySelectorAll("[data-run]")];
+const drawings = document.getElementById("drawings");
+const buttons = [...document.querySelectorAll("[data-run].curve")];
 const inView = new Set();
 let lines = {};
 let mark = "";
@@ -19,7 +19,8 @@ async function update() {
   mark = reply.mark;
   if (reply.lines) {
     lines = reply.lines;
-    morph(bests, reply.html);
+    morph(bests, reply.html.bests);
+    morph(drawings, reply.html.drawings);
     localiseTimes(bests);
     drawAll();
   }
@@ -29,6 +30,7 @@ async function update() {
 function drawAll() {
   for (const place of charts.querySelectorAll(".plot")) place.dataset.stale = "yes";
   for (const place of inView) draw(place);
+  drawBeside();
 }
 
 /** Draw a chart when the reader can see it: a page has a dozen of them. */

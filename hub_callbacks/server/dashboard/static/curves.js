@@ -2,6 +2,7 @@
 
 import { settings } from "./settings.js";
 
+export const DASHES = ["solid", "dash", "dot", "dashdot"]; // as in app.css
 const MARKERS_UP_TO = 40; // points in a curve that are still marked one by one
 
 /** The rows that arrived so far, by epoch; a row that comes again replaces the old one. */
