@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -144,7 +145,7 @@ class Start:
         if not given.get("data"):
             raise AlreadyTrainedError(
                 f"{page} is trained already. To train a new run from its weights, say on what: train(data=...), or"
-                " hub-callbacks train MODEL data=FILE. To begin anew, train the file that it started from."
+                f" hub-callbacks train MODEL data=FILE. To begin anew: hub-callbacks runs reset {self._model.model_id}"
             )
         logger.info("HUB: %s is trained and stays as it is; this is a new run from its weights.", page)
         return dict(given)
@@ -188,7 +189,8 @@ class Start:
         if epoch < 0 or checkpoint.get("optimizer") is None:
             raise HubModelError(
                 f"The last checkpoint of {self._model.model_url} holds no optimizer: nothing can be continued from it."
-                " To train from its weights, download and train it; to begin anew, train the file that it started from."
+                " To train from its weights, download and train it; to begin anew: hub-callbacks runs reset"
+                f" {self._model.model_id}"
             )
         folder = Path((checkpoint.get("train_args") or {}).get("save_dir") or "")
         last = folder / "weights" / "last.pt"
@@ -215,6 +217,32 @@ def _epochs_in(folder: Path) -> int:
             return len({row[0].strip() for row in csv.reader(file) if row}) - 1
     except OSError:
         return 0
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Have Ultralytics check training arguments, before anything is loaded for them.
+
+    Raises:
+        ValueError: It does not take them; its reason, in one line.
+    """
+    get_cfg = _cfg().get_cfg
+    quiet = logging.getLogger("ultralytics")
+    level = quiet.level
+    quiet.setLevel(logging.CRITICAL)  # it would log how its own command is called
+    try:
+        get_cfg(overrides=dict(arguments))
+    except (AssertionError, SyntaxError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n\n")[0]  # up to 8.3 the help of its own command follows
+        raise ValueError(" ".join(reason.split())) from error
+    finally:
+        quiet.setLevel(level)
+
+
+def _cfg() -> Any:
+    try:
+        return import_module("ultralytics.cfg")
+    except ModuleNotFoundError:
+        return import_module("ultralytics.yolo.cfg")
 
 
 def train(identifier: str, arguments: Mapping[str, Any]) -> None:

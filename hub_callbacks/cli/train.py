@@ -25,8 +25,13 @@ def train_command(model: str, arguments: tuple[str, ...]) -> None:
     if importlib.util.find_spec("ultralytics") is None:
         raise click.ClickException('Training needs Ultralytics: pip install "hub-callbacks[ultralytics]"')
     given = dict(map(_argument, arguments))
-    from hub_callbacks.callbacks.start import train
+    from hub_callbacks.callbacks.start import check_arguments, train
 
+    if given:
+        try:
+            check_arguments(given)
+        except ValueError as error:
+            raise click.UsageError(f"Ultralytics does not take this: {click.unstyle(str(error))}") from error
     train(model, given)
 
 

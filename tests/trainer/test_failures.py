@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hub_callbacks import wire
 
 if TYPE_CHECKING:
@@ -67,3 +69,15 @@ def test_name_of_no_file_is_said_in_a_line(machine: Machine) -> None:
     output = machine.run(machine.command("hub-callbacks"), "train", "nope.yaml", returncode=1)
     assert "There is no file 'nope.yaml' here" in output.splitlines()[-1]
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [("epochs=x", "'epochs=x' is of invalid type str"), ("epoch=3", "'epoch' is not a valid YOLO argument.")],
+)
+def test_argument_that_ultralytics_does_not_take_is_one_line(machine: Machine, argument: str, says: str) -> None:
+    command = machine.command("hub-callbacks")
+    output = machine.run(command, "train", machine.model, f"data={machine.data}", argument, returncode=2)
+    *usage, line = [line for line in output.splitlines() if "Ultralytics Settings" not in line]
+    assert line.startswith(f"Error: Ultralytics does not take this: {says}")
+    assert [line.split()[0] for line in usage if line and not line.startswith(("Update", "View"))] == ["Usage:", "Try"]
