@@ -1,4 +1,4 @@
-"""``hub-callbacks runs``: what is on the hub, listed, shown, and taken away as files."""
+"""``hub-callbacks runs``: what is on the hub, listed, shown, taken away as files, and reset."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from hub_callbacks.cli.ids import checked_id
+from hub_callbacks.cli.sure import ask, sure
 from hub_callbacks.records import finite
 from hub_callbacks.runs import Run, Runs, query
 from hub_callbacks.session.access import address
@@ -48,7 +49,7 @@ def filtered(command: CommandT) -> CommandT:
 
 @click.group("runs")
 def runs_command() -> None:
-    """List and show the runs on the hub, and export their metrics."""
+    """List, show, export and reset the runs on the hub."""
 
 
 @runs_command.command("ls")
@@ -112,6 +113,23 @@ def export_command(  # noqa: PLR0913 - an option each
         else:
             pieces = api.export(form, {"run": list(run_ids)} if run_ids else asked)
         _write(pieces, output)
+
+
+@runs_command.command("reset")
+@click.argument("run_id", type=checked_id, metavar="ID")
+@sure
+def reset_command(run_id: str, is_sure: bool) -> None:
+    """Make a run new: all that was trained of it is deleted.
+
+    Its metrics, checkpoints and pictures are deleted from the hub, also those that are still on their way. Its name
+    and its settings stay, and it can be trained anew: hub-callbacks train ID.
+    """
+    hub = address(Settings.load())
+    with closing(HubApi(hub["api_url"], hub["api_key"])) as api:
+        name = Runs().get(run_id).name
+        ask(f"Delete the metrics, checkpoints and pictures of {name} ({run_id})?", is_sure=is_sure)
+        api.reset(run_id)
+    click.echo("Reset.")
 
 
 def _form_of(output: Path | None) -> ExportForm:

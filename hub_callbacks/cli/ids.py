@@ -16,3 +16,14 @@ def checked_id(text: str) -> str:
     if not wire.is_id(text):
         raise click.BadParameter(f"{text!r} is no ID: one has {wire.ID_LENGTH} letters and digits.")
     return text
+
+
+def checked_user(text: str) -> str:
+    """The type of an argument or an option that says who, by ID or e-mail address.
+
+    Raises:
+        click.BadParameter: It has the form of neither.
+    """
+    if "@" not in text and not wire.is_id(text):
+        raise click.BadParameter(f"{text!r} is no e-mail address and no ID: {wire.ID_LENGTH} letters and digits.")
+    return text

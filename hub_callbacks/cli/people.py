@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from hub_callbacks.cli.ids import checked_id
+from hub_callbacks.cli.ids import checked_id, checked_user
+from hub_callbacks.cli.sure import ask, sure
 from hub_callbacks.session.access import address
 from hub_callbacks.settings import Settings
 from hub_callbacks.transport.people import PeopleApi
@@ -21,6 +22,7 @@ _ROLES = click.Choice(["admin", "trainer", "viewer"])
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _role = click.option("--role", type=_ROLES, help="What they may do; trainer when not given.")
 _email = click.option("--email", help="Address that they sign in with, where they have a password.")
+_user = click.argument("user", type=checked_user)
 _password = click.option("--password", is_flag=True, help="Ask for a password, to sign in with in browsers.")
 
 
@@ -57,7 +59,7 @@ def list_users(as_json: bool) -> None:
 
 
 @users_command.command("change")
-@click.argument("user")
+@_user
 @click.option("--name", help="Name.")
 @_role
 @_email
@@ -73,11 +75,14 @@ def change_user(user: str, name: str | None, role: str | None, email: str | None
 
 
 @users_command.command("delete")
-@click.argument("user")
-def delete_user(user: str) -> None:
+@_user
+@sure
+def delete_user(user: str, is_sure: bool) -> None:
     """Let a user, by ID or e-mail address, in no more. What they made stays."""
     with _hub() as hub:
-        hub.delete_user(hub.user(user)["id"])
+        found = hub.user(user)
+        ask(f"Let {found['name']} ({user}) in no more? It cannot be undone.", is_sure=is_sure)
+        hub.delete_user(found["id"])
     click.echo("Deleted.")
 
 
@@ -91,7 +96,7 @@ def keys_command() -> None:
 @click.option("--role", type=_ROLES, help="What it may do at most; what its user may when not given.")
 @click.option("--project", type=checked_id, metavar="ID", help="Only project that it is good for.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until it ends; never when not given.")
-@click.option("--user", help="Whose it is, by ID or e-mail address; for admins.")
+@click.option("--user", type=checked_user, help="Whose it is, by ID or e-mail address; for admins.")
 @_json
 def create_key(
     name: str, role: str | None, project: str | None, days: float | None, user: str | None, as_json: bool
@@ -125,10 +130,12 @@ def list_keys(everyone: bool, as_json: bool) -> None:
 
 
 @keys_command.command("revoke")
-@click.argument("key_id", metavar="ID")
-def revoke_key(key_id: str) -> None:
+@click.argument("key_id", type=checked_id, metavar="ID")
+@sure
+def revoke_key(key_id: str, is_sure: bool) -> None:
     """Make a key no good, at once. Browsers that signed in with it are signed out."""
     with _hub() as hub:
+        ask(f"Make the key {key_id} no good? It cannot be undone.", is_sure=is_sure)
         hub.revoke_key(key_id)
     click.echo("Revoked.")
 

@@ -86,6 +86,10 @@ class HubApi:
         """
         self._request("PATCH", wire.model(model_id), json={})
 
+    def reset(self, model_id: str) -> None:
+        """Make the model new again: its metrics, checkpoints and pictures are deleted."""
+        self._request("POST", wire.RESET, json={"modelId": model_id})
+
     def runs(self, query: wire.RunQuery) -> wire.RunList:
         """One page of the runs that the query is about (feature ``runs``)."""
         found: wire.RunList = self._request("GET", wire.RUNS, params=query, read=_runs)

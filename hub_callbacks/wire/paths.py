@@ -21,6 +21,7 @@ USERS = "/v1/users"
 KEYS = "/v1/keys"
 AUDIT = "/v1/audit"
 RUNS = "/v1/runs"
+RESET = "/model-reset"  # HUB's, outside of /v1
 
 
 def model(model_id: str) -> str:

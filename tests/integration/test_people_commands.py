@@ -43,7 +43,9 @@ def test_users_are_made_listed_changed_and_deleted(hub: HubServer, command: Call
     assert command("users", "change", email, "--role", "trainer").exit_code == 0
     (listed,) = (one for one in told(command("users", "list", "--json")) if one["id"] == made["id"])
     assert (listed["name"], listed["role"]) == ("Ada", "trainer")
-    assert command("users", "delete", made["id"]).exit_code == 0
+    assert command("users", "delete", email).exit_code == 2  # nobody is there to be asked
+    assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 200
+    assert command("users", "delete", made["id"], "--yes").exit_code == 0
     assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 401
 
 
@@ -66,9 +68,34 @@ def test_keys_are_made_listed_and_revoked(hub: HubServer, command: Callable[...,
     assert any(
         made["id"] in line and f"Ada {email}" in line for line in command("keys", "list", "--all").stdout.splitlines()
     )
-    assert command("keys", "revoke", made["id"], key=user["key"]).exit_code == 0
+    refused = command("keys", "revoke", made["id"], key=user["key"])
+    assert (refused.exit_code, "Nobody can be asked here: say --yes." in refused.output) == (2, True)
+    assert command("keys", "revoke", made["id"], "--yes", key=user["key"]).exit_code == 0
     assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == 401
     assert "revoked" in command("keys", "list", key=user["key"]).stdout
+
+
+@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
+def test_person_is_asked_before_a_key_is_made_no_good(
+    hub: HubServer, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, typed: str, status: int
+) -> None:
+    made = told(command("keys", "create", "--name", "ci", "--json"))
+    monkeypatch.setattr("hub_callbacks.cli.sure.is_asked", lambda: True)
+    asked = command("keys", "revoke", made["id"], typed=typed)
+    assert (asked.exit_code, f"Make the key {made['id']} no good?" in asked.output) == (status, True)
+    assert replace(hub, key=made["key"]).send("GET", wire.MODELS).status_code == (401 if status == 0 else 200)
+
+
+def test_run_is_reset(hub: HubServer, command: Callable[..., Result]) -> None:
+    model_id = hub.ask("POST", wire.MODELS, json={"meta": {"name": "mine"}})["id"]
+    hub.ask("POST", wire.model(model_id), json={"type": "metrics", "metrics": {"0": '{"loss": 0.5}'}})
+    refused = command("runs", "reset", model_id)
+    assert (refused.exit_code, f"pictures of mine ({model_id})?" in refused.output) == (2, True)
+    assert len(hub.ask("GET", wire.metrics(model_id))) == 1
+    assert command("runs", "reset", model_id, "--yes").output == "Reset.\n"
+    assert hub.ask("GET", wire.metrics(model_id)) == []
+    gone = command("runs", "reset", "x" * 20, "--yes")
+    assert (gone.exit_code, gone.output.startswith("Error: The hub has no model ")) == (1, True)
 
 
 def test_nobody_is_let_in_without_a_name(command: Callable[..., Result]) -> None:
@@ -93,4 +120,4 @@ def test_audit_log_is_shown_to_admins_only(command: Callable[..., Result]) -> No
 
 
 def test_change_of_nothing_is_refused(command: Callable[..., Result]) -> None:
-    assert command("users", "change", "x").exit_code == 2
+    assert command("users", "change", "x@example.org").exit_code == 2

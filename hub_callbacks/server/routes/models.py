@@ -77,7 +77,7 @@ def delete(request: Request, hub: ThisHub, model_id: str, caller: Owner, hard: b
     return Reply(message="Model deleted.", data=Id(id=model_id))
 
 
-@router.post("/model-reset")
+@router.post(wire.RESET)
 def reset(request: Request, body: ResetBody, hub: ThisHub, shown: ShownKey) -> Reply[Id]:
     """Make a model new again: its metrics and checkpoints are removed."""
     caller = owner(body.model_id, request, hub, body.api_key or shown)
