@@ -84,11 +84,13 @@ class RetryableError(TransportError):
 
     Attributes:
         retry_after_s: Seconds that the hub asked to wait (``Retry-After``, RFC 9110 section 10.2.3), or None.
+        status: The HTTP status code of a refusal that can heal; None where there was none.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.status = status
 
 
 class UnreachableError(RetryableError):

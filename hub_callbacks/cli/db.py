@@ -140,11 +140,11 @@ def copy_command(target: str, blobs_to: str | None, **place: Any) -> None:
     from hub_callbacks.server.store.database import open_database
     from hub_callbacks.server.store.transfer import copy_store
 
-    own = Place.of(**place)
+    own, bucket = Place.of(**place), open_bucket(blobs_to) if blobs_to else None
     with own.database(is_own=True) as source, closing(open_database(target)) as other:
         source.migrate()
         counts = copy_store(source, other)
         click.echo("\n".join(f"{count:>9}  {name}" for name, count in counts.items()))
-        if blobs_to:
-            copied, missing = copy_blobs(source, own.blobs(), open_bucket(blobs_to))
+        if bucket:
+            copied, missing = copy_blobs(source, own.blobs(), bucket)
             click.echo(f"{copied:>9}  files" + (f"; {missing} are missing" if missing else ""))

@@ -110,7 +110,7 @@ def _report(settings: Settings, *, started_at: float, wait_s: float) -> None:
     run = run_of_demo(outbox.runs.list(), started_at=started_at)
     if run is None:
         raise click.ClickException("The training was not recorded. Ask why: hub-callbacks doctor")
-    left = deliver(outbox, settings, wait_s=wait_s)
+    left = deliver(outbox, settings, wait_s=wait_s, run_id=run.id)
     run = outbox.runs.get(run.id) or run
     click.echo(f"\nReceipt: {run.receipt()}")
     for line in left:

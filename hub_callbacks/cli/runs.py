@@ -84,15 +84,16 @@ def sync_command(wait_s: float, source: Path | None) -> None:
         raise SystemExit(1)
 
 
-def deliver(outbox: Outbox, settings: Settings, *, wait_s: float) -> list[str]:
-    """Have the courier deliver for so long; a line for each thing that is left."""
+def deliver(outbox: Outbox, settings: Settings, *, wait_s: float, run_id: str = "") -> list[str]:
+    """Have the courier deliver for so long, all or what is of one run; a line for each thing that is left of it."""
     give_up_at = time.monotonic() + wait_s
     process.start(outbox.folder, settings)
-    while outbox.queue.pending() and time.monotonic() < give_up_at:
+    while _pending(outbox, run_id) and time.monotonic() < give_up_at:
         time.sleep(_POLL_S)
         if outbox.queue.has_work() and process.pid(outbox.folder) is None:
             process.start(outbox.folder, settings)
-    return [f"{run.name} ({run.id}): {line}{_trouble(run)}" for run in outbox.runs.list() for line in run.left()]
+    runs = [run for run in outbox.runs.list() if run_id in {"", run.id}]
+    return [f"{run.name} ({run.id}): {line}{_trouble(run)}" for run in runs for line in run.left()]
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         "runs": [_run(run, web_root) for run in runs],
         "pending": outbox.queue.pending() if outbox else 0,
         "courier": {"alive": pid is not None, "pid": pid},
-        "hub": {"url": settings.api_url or web_root, "reachable": is_reachable},
+        "hub": {"url": settings.api_url or web_root, "reachable": is_reachable, "local": settings.is_local},
     }
 
 
@@ -127,6 +128,7 @@ def _run(run: RunStatus, web_root: str) -> dict[str, Any]:
         "name": run.name,
         "url": root + page(run.remote_id or run.id),
         "state": run.state,
+        "epochs_planned": run.epochs,
         "epochs_recorded": run.epochs_recorded,
         "epochs_acknowledged": run.epochs_acknowledged,
         "checkpoints_pending": run.checkpoints_pending,
@@ -144,7 +146,7 @@ def _run(run: RunStatus, web_root: str) -> dict[str, Any]:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     """The report for people."""
     for run in report["runs"]:
-        yield f"{run['name']}  {run['state']}  {run['receipt']}"
+        yield f"{run['name']}  {run['state']}  {_planned(run)}{run['receipt']}"
         yield f"  {run['url']}"
         yield from (f"  left: {line}" for line in run["left"])
         yield from (f"  dropped: {dropped}" for dropped in run["dropped"])
@@ -153,8 +155,26 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     if not report["runs"]:
         yield "No run is recorded here yet. Train a model, or try: hub-callbacks demo"
     courier = f"alive (pid {report['courier']['pid']})" if report["courier"]["alive"] else "not running"
-    hub = f"{report['hub']['url']} ({'reachable' if report['hub']['reachable'] else 'not reachable'})"
-    yield f"\nTo be delivered: {report['pending']}. Courier: {courier}. Hub: {hub}."
+    yield f"\nTo be delivered: {report['pending']}. Courier: {courier}. Hub: {_hub(report['hub'])}."
+
+
+def _planned(run: dict[str, Any]) -> str:
+    """How far a training is that has not recorded all of its epochs here; what the hub has of them is told apart."""
+    planned, recorded = run["epochs_planned"], run["epochs_recorded"]
+    return f"{recorded} of {planned} planned epochs recorded; " if planned not in {0, recorded} else ""
+
+
+def _hub(hub: dict[str, Any]) -> str:
+    if hub["reachable"]:
+        return f"{hub['url']} (reachable)"
+    return (
+        "the local one, not running; it starts when it is needed" if hub["local"] else f"{hub['url']} (not reachable)"
+    )
+
+
+def _pending(outbox: Outbox, run_id: str) -> int:
+    run = outbox.runs.get(run_id) if run_id else None
+    return run.pending if run else outbox.queue.pending()
 
 
 def _trouble(run: RunStatus) -> str:

@@ -120,7 +120,8 @@ def _refusal(reply: requests.Response) -> RetryableError | PermanentError:
     if reply.status_code in _RETRYABLE or reply.status_code >= requests.codes.server_error:
         retry_after_s = _retry_after_s(reply)
         is_busy = reply.status_code == requests.codes.too_many_requests or retry_after_s is not None
-        return (BusyError if is_busy else RetryableError)(message, retry_after_s=retry_after_s)
+        kind = BusyError if is_busy else RetryableError
+        return kind(message, retry_after_s=retry_after_s, status=reply.status_code)
     is_hubs = _is_hubs(reply)
     said = _message(reply) if is_hubs else ""
     if not is_hubs:

@@ -6,16 +6,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
+from pytest_mock import MockerFixture
 
 from hub_callbacks import __version__, wire
 from hub_callbacks.cli import main
 from hub_callbacks.cli.demo import run_of_demo
-from hub_callbacks.outbox import Hub, Outbox
-from hub_callbacks.records import RunStarted
+from hub_callbacks.cli.runs import deliver
+from hub_callbacks.outbox import Hub, Outbox, OutboxFolder
+from hub_callbacks.records import Metrics, RunStarted
+from hub_callbacks.settings import Settings
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -102,6 +106,75 @@ def test_demo_tells_of_its_own_run_whatever_else_trains(outbox: Outbox) -> None:
     assert run_of_demo(outbox.runs.list(), started_at=14.0) is None
 
 
+def start(outbox: Outbox, name: str, *, epochs: int = 3, rows: int = 0) -> str:
+    """A run with so many rows; its id."""
+    record = RunStarted(name=name, epochs=epochs, started_at=1.0)
+    outbox.runs.start(run_id := wire.new_id(), record, hub=Hub(), heartbeat_s=9)
+    for epoch in range(rows):
+        outbox.queue.put(run_id, Metrics(epoch=epoch, values={"loss": 1.0}, recorded_at=1.0), due_at=1.0)
+    return run_id
+
+
+def deliver_all(outbox: Outbox, run_id: str) -> None:
+    outbox.runs.set_remote_id(run_id, run_id)
+    items = outbox.queue.lease(files=False, limit=99, now=2.0, lease_s=60)
+    outbox.queue.ack([item.id for item in items if item.run_id == run_id])
+
+
+@pytest.mark.usefixtures("courier_at_work")
+def test_demo_waits_for_its_own_run_alone(folder: OutboxFolder, mocker: MockerFixture) -> None:
+    outbox = Outbox(folder)
+    start(outbox, "other", rows=2)
+    deliver_all(outbox, run_id := start(outbox, "demo", rows=2))
+    mocker.patch("time.sleep", side_effect=AssertionError("it waits"))
+    assert deliver(outbox, Settings.load(), wait_s=60.0, run_id=run_id) == []
+    with pytest.raises(AssertionError, match="it waits"):
+        deliver(outbox, Settings.load(), wait_s=60.0)
+    outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "says"),
+    [
+        (2, 300, "train  running  2 of 300 planned epochs recorded; 2/2 epochs acknowledged"),
+        (3, 3, "train  running  3/3 epochs acknowledged"),
+        (2, 0, "train  running  2/2 epochs acknowledged"),
+    ],
+    ids=["under way", "through", "no plan"],
+)
+def test_status_tells_planned_from_recorded_epochs(outbox: Outbox, rows: int, epochs: int, says: str) -> None:
+    deliver_all(outbox, start(outbox, "train", epochs=epochs, rows=rows))
+    assert run("status")[1].splitlines()[0] == says
+    (told,) = json.loads(run("status", "--json")[1])["runs"]
+    assert (told["epochs_planned"], told["epochs_recorded"], told["epochs_acknowledged"]) == (epochs, rows, rows)
+
+
+def test_status_tells_a_hub_that_is_not_needed_yet_from_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("status")[1].endswith("Hub: the local one, not running; it starts when it is needed.\n")
+    monkeypatch.setenv("HUB_CALLBACKS_API_URL", "http://127.0.0.1:9")
+    assert run("status")[1].endswith("Hub: http://127.0.0.1:9 (not reachable).\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "says"),
+    [
+        (503, {}, "The hub cannot do it now. Try again in a minute; if it stays so, see the hub's log. (GET "),
+        (500, {}, "The hub cannot do it now."),
+        (503, {"retry_after": "30"}, "The hub asks to be left alone. Try again in 30 s. (GET "),
+        (429, {}, "The hub asks to be left alone. Try again in a while. (GET "),
+        (404, {}, "The hub says: because (404)"),
+    ],
+)
+def test_refusal_is_told_with_what_to_do(
+    script: Any, monkeypatch: pytest.MonkeyPatch, status: int, headers: dict[str, str], says: str
+) -> None:
+    monkeypatch.setenv("HUB_CALLBACKS_API_URL", script.url)
+    script.will_answer(status, b'{"success": false, "message": "because"}', **headers)
+    code, output = run("keys", "list")
+    assert (code, output.count("\n")) == (1, 1)
+    assert output.startswith(f"Error: {says}")
+
+
 @pytest.fixture
 def _no_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The data folder is a link to a disk that is not there: nobody can write to it, root neither."""
@@ -145,7 +218,12 @@ def test_unusable_data_folder_is_one_line(command: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "command", ["open nope", "runs show nope", "runs export nope", "keys create --project nope", "train nope"]
+    "command",
+    [
+        *("open nope", "runs show nope", "runs export nope", "runs reset nope", "train nope"),
+        *("keys create --project nope", "keys create --user nope", "keys revoke nope"),
+        *("users delete nope", "users change nope --name Ada"),
+    ],
 )
 def test_wrong_form_of_an_id_is_told_before_the_hub_is_asked(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -122,7 +122,9 @@ def database_url(text: str | URL) -> URL:
     try:
         url = make_url(text)
     except ArgumentError as error:
-        raise UnreachableStoreError("The address of the database is no URL.") from error
+        raise UnreachableStoreError(
+            "The address of the database is no URL, as postgresql://user:password@host/name is."
+        ) from error
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() not in _POOL_SIZES:
         message = f"The hub keeps its data in SQLite or PostgreSQL, not in {url.get_backend_name()!r}."
