@@ -9,15 +9,17 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from hub_callbacks import wire
 
 DataT = TypeVar("DataT")
 
-Unix = Annotated[float, Field(ge=0, allow_inf_nan=False, description="Unix time, seconds.")]
+Unix = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False, description="Unix time, seconds.")]
 ModelId = Annotated[str, Field(pattern=wire.ID_PATTERN)]
-_Epochs = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_Epochs = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 _Word = Annotated[str, Field(max_length=256)]
+_Cursor = Annotated[str, Field(pattern="^[0-9]{0,18}$")]
 Object = dict[str, Any]
 
 _PAGE = 10  # hub-sdk's own default
@@ -111,7 +113,7 @@ class PatchBody(DatasetBody):
     lineage: Object | None = None
     dataset_id: ModelId | None = None
     run: RunBody | None = None
-    summary: dict[str, float | Literal["NaN", "Infinity", "-Infinity"]] | None = None
+    summary: dict[str, Annotated[float, Field(strict=True)] | Literal["NaN", "Infinity", "-Infinity"]] | None = None
 
 
 class CreateBody(PatchBody):
@@ -158,10 +160,10 @@ class ResetBody(_Body):
 class PageQuery(_Body):
     """Which to list, in the words of every hub-sdk."""
 
-    limit: Annotated[int | None, Field(description="How many a page.")] = None
-    per_page: Annotated[int | None, Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
-    last_doc_id: Annotated[str, Field(alias="last_doc_id", description="lastRecordId of the page before.")] = ""
-    last_record_id: Annotated[str, Field(description="The same, to hub-sdk 0.0.8 and before.")] = ""
+    limit: Annotated[int | SkipJsonSchema[None], Field(description="How many a page.")] = None
+    per_page: Annotated[int | SkipJsonSchema[None], Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
+    last_doc_id: Annotated[_Cursor, Field(alias="last_doc_id", description="lastRecordId of the page before.")] = ""
+    last_record_id: Annotated[_Cursor, Field(description="The same, to hub-sdk 0.0.8 and before.")] = ""
     page: Annotated[int, Field(ge=0, le=10**9, description="Pages to leave out first.")] = 0
     query: Annotated[str, Field(max_length=256, description="Looked for in the names.")] = ""
     public: Annotated[bool, Field(description="Only what anyone may read. Needs no key.")] = False

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LogForm = Literal["text", "json"]
 log = logging.getLogger("hub_callbacks.access")
 _KEY_LIKE: Final = re.compile(r"[A-Za-z0-9]{42,}")  # somebody may write a key into a path
+_PLAIN: Final = "/:@!$&'()*+,;="  # RFC 3986, section 3.3; a line break in a path must begin no line of the log
 _NO_ROUTE: Final = "none"  # paths that nobody serves are no label: each would be a series of its own
 _METHODS: Final = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
@@ -90,7 +92,7 @@ class Observer:
         if log.isEnabledFor(logging.INFO):
             said = {
                 "method": method,
-                "path": _KEY_LIKE.sub("...", scope["path"]),
+                "path": _KEY_LIKE.sub("...", quote(scope["path"], safe=_PLAIN)),
                 "route": route,
                 "status": seen.status,
                 "duration_ms": round(took_s * 1000, 1),

@@ -112,6 +112,14 @@ def test_access_log_has_a_line_for_each_request_and_no_secret(form: str, tmp_pat
         assert " 127.0.0.1 POST /v1/models 200 " in lines[0]
 
 
+def test_access_log_has_one_line_for_a_path_with_a_line_break(tmp_path: Path) -> None:
+    with serve(tmp_path, access_log="text") as (url, _, process):
+        requests.get(f"{url}/v1/x%0A2026-01-01T00:00:00.000Z 127.0.0.1 GET /forged 200 1 ms", timeout=30)
+        process.terminate()
+        lines = str(process.communicate(timeout=TIMEOUT_S)[0]).splitlines()
+    assert len(lines) == 1
+
+
 def test_hub_that_is_stopped_finishes_the_upload_in_progress(own_tus: TusClient) -> None:
     content, process = own_tus.content, own_tus.hub.process
     location, before = own_tus.begin(content), own_tus.files()

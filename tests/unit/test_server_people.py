@@ -81,6 +81,13 @@ def test_user_signs_in_with_the_newest_password(store: Store) -> None:
     assert store.user_of_password("nobody@example.org", "second password") is None
 
 
+def test_nobody_signs_in_without_an_address(store: Store) -> None:
+    store.create_user("Ada", "trainer", password=FIRST)
+    assert store.user_of_password("", FIRST) is None
+    store.create_user("Bob", "trainer", password=FIRST)
+    assert store.user_of_password("", FIRST) is None
+
+
 def test_user_without_a_password_cannot_sign_in_with_one(store: Store) -> None:
     store.create_user("Ada", "trainer", email="ada@example.org")
     assert store.user_of_password("ada@example.org", "") is None

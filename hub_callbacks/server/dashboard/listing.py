@@ -145,7 +145,7 @@ def listing_of(  # noqa: PLR0913 - a parameter of the address each
     hub: ThisHub,
     *,
     q: str = "",
-    state: Annotated[tuple[str, ...], Query()] = (),
+    state: Annotated[tuple[str, ...], Query(json_schema_extra={"items": {"enum": [*STATES]}})] = (),
     project: str = "",
     inside: Annotated[str, Query(alias="in")] = "",
     where: str = "",

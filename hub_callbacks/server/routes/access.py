@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Path, Request
+from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks import wire
@@ -195,5 +196,6 @@ Owner = Annotated[Caller, Depends(changer)]
 OwnModelId = Annotated[str, Depends(own_model)]
 Attempt = Annotated[
     float | None,
+    WithJsonSchema({"type": "number", "minimum": 0}),  # not null: a header that is there says something
     Header(alias=wire.ATTEMPT_HEADER, ge=0, allow_inf_nan=False, description="When the training began, Unix time."),
 ]

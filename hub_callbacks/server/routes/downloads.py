@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 
-from hub_callbacks.server.bodies import FAILURES
+from hub_callbacks.server.bodies import FAILURES, also
 from hub_callbacks.server.context import ThisHub
 from hub_callbacks.server.files import FILES, find_download
 
@@ -16,13 +16,14 @@ router = APIRouter(tags=["files"])
 
 _PATH = f"{FILES}/{{file_id}}/{{name:path}}"
 _RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
+_OUTSIDE = also(http_416="What is asked for lies outside of the file.")
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 @router.get(
     _PATH,
     response_class=Response,
-    responses={200: _BYTES, 206: _BYTES, 403: FAILURES[403], 404: FAILURES[404], 422: FAILURES[422]},
+    responses={200: _BYTES, 206: _BYTES, **{status: FAILURES[status] for status in (403, 404, 422)}, **_OUTSIDE},
 )
 def download(file_id: str, name: str, request: Request, hub: ThisHub, token: str = "") -> Response:
     """The bytes of a checkpoint, a data set's archive or a project's image, as an attachment."""

@@ -23,6 +23,7 @@ from hub_callbacks.server.guard import expect_file
 from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.publishing import CheckpointError, describe
 from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of, turn
+from hub_callbacks.server.routes import tus_document
 from hub_callbacks.server.routes.access import Attempt, Owner, OwnModelId
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
@@ -62,12 +63,6 @@ def _failures(meanings: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     return {**FAILURES, **own}
 
 
-def _in_path(*names: str) -> dict[str, Any]:
-    """What the OpenAPI document says of parts of a path that the route itself does not look at."""
-    described = {"in": "path", "required": True, "schema": {"type": "string"}}
-    return {"parameters": [{"name": name, **described} for name in names]}
-
-
 router = APIRouter(
     tags=["checkpoints"],
     route_class=_TusRoute,
@@ -77,15 +72,18 @@ router = APIRouter(
 )
 
 
-@router.options(_UPLOADS, status_code=204, openapi_extra=_in_path("model_id"))
-@router.options(_UPLOAD, status_code=204, openapi_extra=_in_path("model_id", "upload_id"))
+@router.options(_UPLOADS, status_code=204, openapi_extra=tus_document.in_path("model_id"))
+@router.options(_UPLOAD, status_code=204, openapi_extra=tus_document.in_path("model_id", "upload_id"))
 async def abilities(hub: ThisHub) -> Response:
     """What of tus the hub can do."""
     return Response(status_code=204, headers={**_ABILITIES, "tus-max-size": str(hub.limits.upload_bytes)})
 
 
 @router.post(
-    _UPLOADS, status_code=201, responses=_failures({413: "It is too large.", 429: "The key has too many uploads."})
+    _UPLOADS,
+    status_code=201,
+    responses=_failures({400: "A header is wrong.", 413: "It is too large.", 429: "The key has too many uploads."}),
+    openapi_extra=tus_document.CREATE,
 )
 def create(model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt: Attempt = None) -> Response:
     """Begin an upload, or find the one that was begun before. A checkpoint that is here needs no byte more."""
@@ -98,7 +96,7 @@ def create(model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt:
     return Response(status_code=201, headers={"location": location, **_progress(hub, upload)})
 
 
-@router.head(_UPLOAD, responses=_failures({410: "It has expired."}))
+@router.head(_UPLOAD, responses=_failures({410: "It has expired."}), openapi_extra=tus_document.ANY)
 def progress(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Response:
     """How much of an upload has come."""
     upload = _find(hub, own_id, upload_id)
@@ -115,6 +113,7 @@ def progress(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Response:
     status_code=204,
     responses=_failures(
         {
+            400: "A header is wrong, or the body broke off.",
             409: "It is at another offset.",
             410: "It has expired.",
             413: "It goes beyond the end.",
@@ -123,6 +122,7 @@ def progress(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Response:
             460: "A checksum is wrong.",
         }
     ),
+    openapi_extra=tus_document.APPEND,
 )
 async def append(upload_id: str, request: Request, own_id: OwnModelId, hub: ThisHub) -> Response:
     """Take the next bytes of an upload; with the last ones the checkpoint is verified and published."""
@@ -139,7 +139,7 @@ async def append(upload_id: str, request: Request, own_id: OwnModelId, hub: This
     return Response(status_code=204, headers=headers)
 
 
-@router.delete(_UPLOAD, status_code=204)
+@router.delete(_UPLOAD, status_code=204, openapi_extra=tus_document.ANY)
 async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Response:
     """Give an upload up. What it has become stays."""
     async with turn(hub, upload_id):

@@ -125,7 +125,7 @@ class UserStore:
     def user_of_password(self, email: str, password: str) -> Caller | None:
         """Who signs in with that e-mail address and password, or None. It takes as long for an unknown address."""
         with self.database.read() as connection:
-            row = connection.execute(_LIVE.where(users.c.email == _address(email))).one_or_none()
+            row = connection.execute(_LIVE.where(users.c.email == email.strip().lower())).one_or_none()
         if not is_password(password, row.password if row else None) or row is None:
             return None
         return Caller(user_id=row.id, name=row.name, role=row.role)
