@@ -19,7 +19,7 @@ from hub_callbacks.transport import HubApi
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; the setting `port` when not given.")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), default=None, help="Folder of the hub's database and files."
+    "--data-dir", type=click.Path(path_type=Path), help="The hub's folder; the setting `data_dir` when not given."
 )
 @click.option("--database-url", help="Database; the setting `database_url` when not given.")
 @click.option("--blobs-url", help="Bucket for files; the setting `blobs_url` when not given.")

@@ -40,7 +40,9 @@ def filtered(command: CommandT) -> CommandT:
             click.option(
                 "--state", multiple=True, type=click.Choice(get_args(JudgedState)), help="Runs in this state."
             ),
-            click.option("--sort", default="-started", show_default=True, help="Column, metric or argument."),
+            click.option(
+                "--sort", default="-started", show_default=True, help="Column, metric or argument; -: largest first."
+            ),
         ]
     ):
         command = option(command)

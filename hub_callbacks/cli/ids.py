@@ -1,4 +1,4 @@
-"""The form of an ID, looked at before the hub is asked."""
+"""The form of IDs and addresses, looked at before the hub is asked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ def checked_id(text: str) -> str:
     """
     if not wire.is_id(text):
         raise click.BadParameter(f"{text!r} is no ID: one has {wire.ID_LENGTH} letters and digits.")
+    return text
+
+
+def checked_email(text: str) -> str:
+    """The type of an option that is an e-mail address.
+
+    Raises:
+        click.BadParameter: It has not the form of one.
+    """
+    name, at, domain = text.partition("@")
+    if not (name and at and domain) or "@" in domain or len(text.split()) > 1:
+        raise click.BadParameter(f"{text!r} is no e-mail address, as ada@example.org is.")
     return text
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from hub_callbacks.cli.ids import checked_id, checked_user
+from hub_callbacks.cli.ids import checked_email, checked_id, checked_user
 from hub_callbacks.cli.sure import ask, sure
 from hub_callbacks.session.access import address
 from hub_callbacks.settings import Settings
@@ -20,9 +20,10 @@ from hub_callbacks.transport.people import PeopleApi
 _DAY_S = 86400.0
 _ROLES = click.Choice(["admin", "trainer", "viewer"])
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_role = click.option("--role", type=_ROLES, help="What they may do; trainer when not given.")
-_email = click.option("--email", help="Address that they sign in with, where they have a password.")
-_user = click.argument("user", type=checked_user)
+_email = click.option(
+    "--email", type=checked_email, metavar="ADDRESS", help="Address that they sign in with, where they have a password."
+)
+_user = click.argument("user", type=checked_user, metavar="USER")
 _password = click.option("--password", is_flag=True, help="Ask for a password, to sign in with in browsers.")
 
 
@@ -33,7 +34,7 @@ def users_command() -> None:
 
 @users_command.command("create")
 @click.argument("name")
-@_role
+@click.option("--role", type=_ROLES, help="What they may do; trainer when not given.")
 @_email
 @_password
 @_json
@@ -61,7 +62,7 @@ def list_users(as_json: bool) -> None:
 @users_command.command("change")
 @_user
 @click.option("--name", help="Name.")
-@_role
+@click.option("--role", type=_ROLES, help="What they may do.")
 @_email
 @_password
 def change_user(user: str, name: str | None, role: str | None, email: str | None, password: bool) -> None:
@@ -96,7 +97,7 @@ def keys_command() -> None:
 @click.option("--role", type=_ROLES, help="What it may do at most; what its user may when not given.")
 @click.option("--project", type=checked_id, metavar="ID", help="Only project that it is good for.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until it ends; never when not given.")
-@click.option("--user", type=checked_user, help="Whose it is, by ID or e-mail address; for admins.")
+@click.option("--user", type=checked_user, metavar="USER", help="Whose it is, by ID or e-mail address; for admins.")
 @_json
 def create_key(
     name: str, role: str | None, project: str | None, days: float | None, user: str | None, as_json: bool

@@ -60,7 +60,7 @@ def _show(settings: Settings, before: str, *, as_json: bool) -> str:
 @click.option(
     "--from",
     "source",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
     help="Deliver from another data folder, such as one copied from another machine, to this one's hub.",
 )
 def sync_command(wait_s: float, source: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hub_callbacks.errors import SettingsError
 from hub_callbacks.settings import Resolved, resolve, save, table, user_file
 
 
@@ -21,7 +22,12 @@ def settings_command(changes: tuple[str, ...], as_json: bool) -> None:
     """
     if changes:
         pairs = dict(_pair(change) for change in changes)
-        path = save(pairs)
+        try:
+            path = save(pairs)
+        except SettingsError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            raise click.UsageError(str(error)) from error
         click.echo(f"Saved in {path}.")
     resolved = resolve(os.environ)
     if as_json:

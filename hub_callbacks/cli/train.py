@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from hub_callbacks.errors import IdentifierError
+
 _WORDS = {"none": None, "true": True, "false": False}
 
 
@@ -32,7 +34,10 @@ def train_command(model: str, arguments: tuple[str, ...]) -> None:
             check_arguments(given)
         except ValueError as error:
             raise click.UsageError(f"Ultralytics does not take this: {click.unstyle(str(error))}") from error
-    train(model, given)
+    try:
+        train(model, given)
+    except IdentifierError as error:
+        raise click.BadParameter(str(error), param_hint="MODEL") from error
 
 
 def _argument(text: str) -> tuple[str, Any]:

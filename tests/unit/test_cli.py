@@ -230,7 +230,7 @@ def test_wrong_form_of_an_id_is_told_before_the_hub_is_asked(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     status, output = run(*command.split())
-    assert status != 0
+    assert status == 2
     assert "letters and digits" in output.splitlines()[-1]
     assert not (tmp_path / "data").exists()
 
@@ -243,6 +243,20 @@ def test_hub_that_is_not_there_is_told_with_what_to_do(command: str, monkeypatch
     status, output = run(*command.split())
     assert (status, output.count("\n")) == (1, 1), output
     assert "Is it running? Look: hub-callbacks doctor" in output
+
+
+def test_address_that_is_none_is_told_before_the_hub_is_asked(tmp_path: Path) -> None:
+    status, output = run("users", "create", "Ada", "--email", "nope")
+    assert (status, output.splitlines()[-1].endswith("'nope' is no e-mail address, as ada@example.org is.")) == (
+        2,
+        True,
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_sync_names_the_folder_in_which_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("sync", "--from", ".") == (0, f"Nothing is recorded in {tmp_path}.\n")
 
 
 def test_settings_are_in_columns() -> None:
