@@ -221,7 +221,29 @@ def paint(page: Page, target: Path, place: str) -> None:
         page.wait_for_function("() => [...document.querySelectorAll('.drawing .plot')].every((one) => one.data)")
     target.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
-        picture.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(target, optimize=True)
+        picture.convert("RGB").quantize(dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def test_table_that_goes_on_beyond_its_frame_has_an_edge_until_its_end(
+    gallery: Gallery, visit: Callable[[str, int], Page]
+) -> None:
+    page = visit(gallery.paths["compare"], NARROW)
+    frame = page.locator(".scroll").filter(has=page.locator("td")).first
+    frame.evaluate("one => one.scrollIntoView({ block: 'center' })")
+    assert frame.evaluate("one => one.scrollWidth - one.clientWidth") > 0
+
+    def edge(place: float) -> bytes:
+        box = frame.bounding_box()
+        assert box
+        left = box["x"] + place * (box["width"] - 4)
+        return page.screenshot(clip={"x": left, "y": box["y"] + 1, "width": 4, "height": 3})  # above the first row
+
+    before = edge(1.0)
+    frame.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
+    bare = edge(0.5)
+    assert before != bare
+    assert edge(1.0) == bare
+    assert edge(0.0) != bare
 
 
 def test_every_page_is_looked_at() -> None:

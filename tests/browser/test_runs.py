@@ -158,3 +158,21 @@ def test_pages_work_with_scripts_off(hub: HubServer, trainer: Trainer, new_page:
     page.get_by_role("link", name="still").click()
     expect(page.get_by_role("row", name="train/box_loss")).to_contain_text("1.5000")
     expect(page.locator(".plot")).to_be_hidden()
+
+
+def test_word_of_a_lost_hub_has_room_on_a_phone(hub: HubServer, new_page: Callable[..., Page], watch: Watch) -> None:
+    page = new_page(hub, viewport={"width": 390, "height": 844})
+    page.route("**/live/**", lambda route: route.abort())
+    page.goto("/")
+    expect(page.locator("#connection")).to_have_text("The hub does not answer. Trying again.")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    watch.forgive("ERR_FAILED")
+
+
+def test_conditions_that_cannot_be_read_are_not_asked_for_again(page: Page, watch: Watch) -> None:
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/?where=goodness>1")
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in asked if "/live/" in url]
+    watch.forgive("status of 422")

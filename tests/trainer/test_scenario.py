@@ -93,7 +93,7 @@ def test_person_finds_follows_stops_compares_takes_away_and_deletes_a_training(
 
 def assert_taken_away(page: Page, machine: Machine) -> None:
     """best.pt and the CSV of the page are the files of the training."""
-    receipt = page.get_by_text(re.compile(r"^(\d+)/\1 epochs, best.pt acknowledged$"))
+    receipt = page.get_by_text(re.compile(r"^(\d+)/\1 epochs, best.pt, \d+ artifacts acknowledged$"))
     expect(receipt).to_be_visible(timeout=90_000)  # a run that is over is asked for ever more slowly
     with page.expect_download() as best:
         page.get_by_role("link", name="Download best.pt").click()

@@ -155,14 +155,18 @@ def test_plain_shows_lists_and_objects_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("received", "checkpoints", "words"),
+    ("received", "checkpoints", "artifacts", "words"),
     [
-        (4, [], "4/4 epochs"),
-        (3, [("last.pt", 2, False), ("last.pt", 0, False)], "3/4 epochs, last.pt of epoch 3 acknowledged"),
-        (5, [("last.pt", 3, False), ("best.pt", 1, True)], "4/4 epochs, best.pt acknowledged"),
+        (4, [], 0, "4/4 epochs"),
+        (4, [], 1, "4/4 epochs, 1 artifact acknowledged"),
+        (3, [("last.pt", 2, False), ("last.pt", 0, False)], 0, "3/4 epochs, last.pt of epoch 3 acknowledged"),
+        (5, [("last.pt", 3, False), ("best.pt", 1, True)], 0, "4/4 epochs, best.pt acknowledged"),
+        (5, [("best.pt", 1, True)], 15, "4/4 epochs, best.pt, 15 artifacts acknowledged"),
     ],
 )
-def test_receipt_says_what_the_hub_has(received: int, checkpoints: list[tuple[str, int, bool]], words: str) -> None:
+def test_receipt_says_what_the_hub_has(
+    received: int, checkpoints: list[tuple[str, int, bool]], artifacts: int, words: str
+) -> None:
     rows = [
         Checkpoint(
             id="c" * 20,
@@ -179,4 +183,4 @@ def test_receipt_says_what_the_hub_has(received: int, checkpoints: list[tuple[st
         )
         for filename, epoch, is_final in checkpoints
     ]
-    assert receipt(MODEL, received, rows) == words
+    assert receipt(MODEL, received, rows, artifacts) == words

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hub_callbacks import wire
-from hub_callbacks.server.context import Hub
-from hub_callbacks.server.store.rows import Artifact, Model
+from hub_callbacks.server.store.rows import Artifact
 
 CURVES, MATRIX = "curves.json", "confusion_matrix.json"  # as `hub_callbacks.callbacks.pictures` names them
 _OF: Final = {"Box": " of boxes", "Mask": " of masks", "Pose": " of poses", "": ""}
@@ -46,11 +45,10 @@ class Picture:
     height: int
 
 
-def pictures_part(hub: Hub, model: Model) -> dict[str, Any]:
-    """Values of ``run_pictures.html``."""
-    found = hub.store.artifacts(model.id)
-    urls = {artifact.name: wire.artifact(model.id, artifact.id) for artifact in found}
-    return {"pictures": pictures(found), "curves_url": urls.get(CURVES, ""), "matrix_url": urls.get(MATRIX, "")}
+def pictures_part(artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    """Values of ``run_pictures.html``, from a run's artifacts."""
+    urls = {artifact.name: wire.artifact(artifact.model_id, artifact.id) for artifact in artifacts}
+    return {"pictures": pictures(artifacts), "curves_url": urls.get(CURVES, ""), "matrix_url": urls.get(MATRIX, "")}
 
 
 def pictures(artifacts: Iterable[Artifact]) -> list[Picture]:

@@ -35,6 +35,7 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         root_url: The hub's address, without a slash at its end.
     """
     checkpoints = hub.store.checkpoints(model.id)
+    artifacts = hub.store.artifacts(model.id)
     place = hub.store.place_of("models", model.id, caller.user_id)
     is_ours = may_change(caller, place)
     return {
@@ -44,12 +45,12 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         "stop_url": stop_path(model.id) if model.state in _STOPPABLE and is_ours else "",
         "projects": hub.store.projects(caller) if is_ours else [],
         **_sharing(hub, caller, place.project_id or "", is_ours=is_ours),
-        "receipt": receipt(model, received, checkpoints),
+        "receipt": receipt(model, received, checkpoints, len(artifacts)),
         "changes": hub.store.state_changes(model.id),
         "numbers": numbers(model),
         "checkpoints": [(checkpoint, file_path(hub, checkpoint)) for checkpoint in checkpoints],
         "page_url": root_url + wire.page(model.id),
-        **pictures_part(hub, model),
+        **pictures_part(artifacts),
     }
 
 

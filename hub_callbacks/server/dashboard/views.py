@@ -101,20 +101,25 @@ def numbers(model: Model) -> list[Number]:
     ]
 
 
-def receipt(model: Model, received: int, checkpoints: Sequence[Checkpoint]) -> str:
-    """What the hub has of the run, as the trainer prints it at its end: ``300/300 epochs, best.pt acknowledged``.
+def receipt(model: Model, received: int, checkpoints: Sequence[Checkpoint], artifacts: int) -> str:
+    """What the hub has of the run, as the trainer prints it: ``300/300 epochs, best.pt, 15 artifacts acknowledged``.
 
     Args:
         model: The run.
         received: Number of its rows.
         checkpoints: Its checkpoints, newest first.
+        artifacts: Number of its artifacts.
     """
     done = _epochs_done(model)
-    words = f"{min(received, done)}/{done} {'epoch' if done == 1 else 'epochs'}"
+    parts = [_count(done, "epoch", of=min(received, done))]
     final = next((one for one in checkpoints if one.is_final), None)
-    if final or not checkpoints:
-        return f"{words}, {final.filename} acknowledged" if final else words
-    return f"{words}, {checkpoints[0].filename} of epoch {checkpoints[0].epoch + 1} acknowledged"
+    if final:
+        parts.append(final.filename)
+    elif checkpoints:
+        parts.append(f"{checkpoints[0].filename} of epoch {checkpoints[0].epoch + 1}")
+    if artifacts:
+        parts.append(_count(artifacts, "artifact"))
+    return ", ".join(parts) + (" acknowledged" if parts[1:] else "")
 
 
 def facts(model: Model, first: Mapping[str, float]) -> Sequence[tuple[str, object]]:
@@ -123,6 +128,11 @@ def facts(model: Model, first: Mapping[str, float]) -> Sequence[tuple[str, objec
         (name.removeprefix("model/"), f"{value:,.10g}") for name, value in sorted(first.items()) if not is_curve(name)
     ]
     return [*sorted(model.environment.items()), *network]
+
+
+def _count(number: int, word: str, *, of: int | None = None) -> str:
+    """``1 artifact``, ``15 artifacts``; with a part of them ``3/15 artifacts``."""
+    return f"{'' if of is None else f'{of}/'}{number} {word}{'' if number == 1 else 's'}"
 
 
 def _epochs_done(model: Model) -> int:

@@ -8,7 +8,7 @@ const picks = document.getElementById("picks");
 const MOST_COMPARED = 20; // as on the hub
 let mark = "";
 
-poll(async () => {
+async function update() {
   const url = live.dataset.url;
   const reply = await fetchJson(`${url}${url.includes("?") ? "&" : "?"}mark=${mark}`);
   if (reply.html !== null) {
@@ -18,7 +18,8 @@ poll(async () => {
   }
   mark = reply.mark;
   return { pause_s: reply.pause_s, is_live: true };
-});
+}
+if (!document.getElementById("problem")) poll(update); // what cannot be read is not asked for again
 
 // An address says only what was chosen.
 filters.addEventListener("formdata", ({ formData }) => {
