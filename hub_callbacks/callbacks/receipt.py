@@ -53,3 +53,4 @@ def _wait(session: HUBTrainingSession, wait_s: float) -> None:
         for status in statuses:
             bar.label = f"HUB: {status.epochs_acknowledged}/{status.epochs_recorded} epochs"
             bar.update(total_bytes - status.bytes_pending - bar.pos)
+            bar.render_progress()  # `update` does it only when bytes have moved

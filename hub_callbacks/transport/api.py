@@ -220,7 +220,7 @@ def creation(run_id: str, record: RunStarted) -> wire.CreateBody:
         "meta": {"name": record.name},
         "config": {
             "batchSize": args.get("batch", -1),
-            "epochs": record.epochs,
+            **({"epochs": record.epochs} if record.epochs else {}),
             "imageSize": args.get("imgsz", 640),
             "patience": args.get("patience", 100),
             "device": str(args.get("device", "")),

@@ -126,6 +126,12 @@ def test_key_of_the_identifier_goes_before_that_of_the_settings(team: Team, sett
     assert session.api_url == team.hub.url + wire.model(model_id)
 
 
+def test_public_model_is_loaded_without_a_key(team: Team, settings: Settings) -> None:
+    model_id = create(team.hub, isPublic=True)
+    session = HUBTrainingSession(page(team.hub, model_id), settings=replace(settings, api_key=""))
+    assert (session.state, session.model_file, session.auth_header) == ("new", "yolo11n.yaml", {})
+
+
 def test_client_and_model_are_hub_sdks(team: Team, tmp_path: Path) -> None:
     code = "; ".join(
         [

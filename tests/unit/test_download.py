@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from hub_callbacks.errors import DamagedError, PermanentError, UnreachableError
 from hub_callbacks.session import cache
@@ -57,6 +60,21 @@ def test_download_that_breaks_off_goes_on_where_it_was(script: Any, folder: Path
     script.will_answer(206, CONTENT[BLOCK_BYTES:], content_range=REST, etag=ETAG)
     assert get(script, folder).read_bytes() == CONTENT
     assert (script.headers[2]["range"], script.headers[2]["if-range"]) == (f"bytes={BLOCK_BYTES}-", ETAG)
+
+
+def test_bar_of_a_download_shows_how_far_it_is(
+    script: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+) -> None:
+    terminal = io.StringIO()
+    mocker.patch.object(terminal, "isatty", return_value=True)
+    monkeypatch.setattr("sys.stderr", terminal)
+    will_break_off(script, after=BLOCK_BYTES + 5)
+    script.will_answer(206, CONTENT[BLOCK_BYTES:], content_range=REST, etag=ETAG)
+    get(script, folder)
+    shown = [int(percent) for percent in re.findall(r"(\d+)%", terminal.getvalue())]
+    assert (shown[0], shown[-1]) == (0, 100)
+    assert shown == sorted(shown)
+    assert len(set(shown)) > 2
 
 
 def test_download_that_broke_off_goes_on_in_a_later_call(script: Any, folder: Path) -> None:

@@ -12,7 +12,15 @@ import pytest
 SOURCE = Path(__file__).parents[2]
 OF_OLD = {  # every name that either generation of the session has
     *("__init__", "create_session", "load_model", "create_model", "_parse_identifier", "_set_train_args", "_get_model"),
-    *("request_queue", "_should_retry", "upload_metrics", "upload_model", "_show_upload_progress", "_iterate_content"),
+    *(
+        "request_queue",
+        "_get_failure_message",
+        "_should_retry",
+        "upload_metrics",
+        "upload_model",
+        "_show_upload_progress",
+        "_iterate_content",
+    ),
     *("_register_signal_handlers", "_handle_signal", "_start_heartbeat", "_stop_heartbeat"),
     *("agent_id", "alive", "api_url", "auth_header", "client", "filename", "metrics_queue", "model", "model_file"),
     *("metrics_upload_failed_queue", "model_id", "model_url", "rate_limits", "timers", "train_args"),

@@ -44,6 +44,14 @@ def test_run_is_created_with_hub_v1s_fields_and_ours(api: HubApi, script: Any) -
     assert (sent["dataset"], sent["run"]["args"]) == ({"name": "coco8.yaml"}, args)
 
 
+def test_run_of_no_arguments_is_created_with_the_defaults_of_old(api: HubApi, script: Any) -> None:
+    script.will_answer(200, {"id": ID})
+    api.create(ID, RunStarted(name="mine", model="yolo11n.yaml", epochs=0, started_at=1.5))
+    sent = json.loads(script.heard[0][2])
+    assert sent["config"] == {"batchSize": -1, "imageSize": 640, "patience": 100, "device": "", "cache": ""}
+    assert sent["lineage"] == {"architecture": {"name": "yolo11n"}, "parent": {}}
+
+
 def test_rows_are_json_texts_by_epoch(api: HubApi, script: Any) -> None:
     script.will_answer(200, {})
     rows = [Metrics(epoch=epoch, values={"loss": value}, recorded_at=0) for epoch, value in ((0, 0.5), (1, math.nan))]
