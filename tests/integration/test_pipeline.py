@@ -110,12 +110,12 @@ def test_status_has_the_documented_shape(machine: Machine) -> None:
     machine.train()
     report = machine.status()
     (run,) = report["runs"]
-    assert {"id", "name", "url", "state", "epochs_recorded", "epochs_acknowledged"} <= run.keys()
+    assert {"id", "name", "url", "state", "epochs_planned", "epochs_recorded", "epochs_acknowledged"} <= run.keys()
     assert {"checkpoints_pending", "checkpoints_acknowledged", "buried"} <= run.keys()
     assert {"artifacts_pending", "artifacts_acknowledged"} <= run.keys()
     assert report["pending"] == 0
     assert set(report["courier"]) == {"alive", "pid"}
-    assert report["hub"] == {"url": machine.hub().url, "reachable": True}
+    assert report["hub"] == {"url": machine.hub().url, "reachable": True, "local": True}
 
 
 def test_killed_trainer_is_a_crash_with_all_rows_that_it_recorded(machine: Machine) -> None:
