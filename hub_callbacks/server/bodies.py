@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import SkipJsonSchema
 
 from hub_callbacks import wire
 
@@ -19,6 +18,7 @@ Unix = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False, descriptio
 ModelId = Annotated[str, Field(pattern=wire.ID_PATTERN)]
 _Epochs = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 _Word = Annotated[str, Field(max_length=256)]
+_Size = Annotated[int | None, WithJsonSchema({"type": "integer"})]
 _Cursor = Annotated[str, Field(pattern="^[0-9]{0,18}$")]
 Object = dict[str, Any]
 
@@ -160,8 +160,8 @@ class ResetBody(_Body):
 class PageQuery(_Body):
     """Which to list, in the words of every hub-sdk."""
 
-    limit: Annotated[int | SkipJsonSchema[None], Field(description="How many a page.")] = None
-    per_page: Annotated[int | SkipJsonSchema[None], Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
+    limit: Annotated[_Size, Field(description="How many a page.")] = None
+    per_page: Annotated[_Size, Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
     last_doc_id: Annotated[_Cursor, Field(alias="last_doc_id", description="lastRecordId of the page before.")] = ""
     last_record_id: Annotated[_Cursor, Field(description="The same, to hub-sdk 0.0.8 and before.")] = ""
     page: Annotated[int, Field(ge=0, le=10**9, description="Pages to leave out first.")] = 0

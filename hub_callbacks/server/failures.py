@@ -18,6 +18,7 @@ from hub_callbacks.server.admission import methods
 from hub_callbacks.server.archives import ArchiveError
 from hub_callbacks.server.auth import SignInRequired
 from hub_callbacks.server.bodies import Failure
+from hub_callbacks.server.complaints import complaint
 from hub_callbacks.server.contents import ContentError
 from hub_callbacks.server.incoming import UploadBusyError
 from hub_callbacks.server.multipart import FormError
@@ -104,8 +105,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    places = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
-    return failure(422, "; ".join(places))
+    return failure(422, complaint(error.errors()))
 
 
 async def _busy(_: Request, __: Exception) -> Response:

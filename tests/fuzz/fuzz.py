@@ -77,6 +77,7 @@ def _run(hub: Hub, part: str, options: argparse.Namespace, keys: Path) -> bool:
     command += ["--max-examples", str(options.examples), "--suppress-health-check", "all"]
     command += ["--phases", "fuzzing" if options.short else "examples,coverage,fuzzing,stateful"]
     command += ["--exclude-tag", "unavailable", "--continue-on-failure", "--request-timeout", "30"]
+    command += ["--wait-for-schema", "60"]
     command += ["--no-shrink"] if options.short else []
     command += ["--generation-database", "none"]  # with one, Hypothesis spends more than half of its time on sorting it
     command += ["--workers", str(options.workers)]
