@@ -131,9 +131,19 @@ class Settings:
         LOG, "off", "A line of `serve` on standard output for each request, without queries and keys."
     )
     stop_s: float = _row(SECONDS, 30.0, "Longest wait of a `serve` that is stopped for the uploads in progress.")
+    stall_s: float = _row(
+        SECONDS, 60.0, "Longest that a hub waits for a byte that a client should send, or take, before it gives it up."
+    )
     max_body_mb: float = _row(MEGABYTES, 16.0, "Most that a hub takes in one request that is no file.")
     max_file_mb: float = _row(MEGABYTES, 65_536.0, "Largest checkpoint or data set that a hub takes.")
+    max_image_mb: float = _row(MEGABYTES, 10.0, "Largest image of a project that a hub takes.")
+    max_artifact_mb: float = _row(MEGABYTES, 16.0, "Largest picture of a run that a hub takes.")
+    max_text_mb: float = _row(MEGABYTES, 2.0, "Largest JSON or CSV file of a run that a hub takes.")
+    max_artifacts: int = _row(
+        COUNT, 100, "Most pictures and files that a hub takes of one run, beside its checkpoints."
+    )
     max_unpacked_mb: float = _row(MEGABYTES, 1_048_576.0, "Most that a data set may come to, unpacked.")
+    max_files: int = _row(COUNT, 5_000_000, "Most files that a data set may hold.")
     max_name_chars: int = _row(COUNT, 1024, "Longest name that a hub takes, of a thing, a metric or a field.")
     max_nesting: int = _row(COUNT, 16, "Most objects and lists within each other that a hub takes.")
     max_row_keys: int = _row(COUNT, 2000, "Most metrics that a hub takes of one epoch.")

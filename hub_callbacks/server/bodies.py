@@ -68,6 +68,7 @@ def files(*media_types: str) -> dict[str, Any]:
 
 
 TOO_LARGE: Final = also(http_413="It is too large.")
+NO_ROOM: Final = TOO_LARGE | also(http_429="The key has too many uploads in progress.")
 
 
 class _Body(BaseModel):

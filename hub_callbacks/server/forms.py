@@ -18,7 +18,8 @@ from hub_callbacks.server.guard import expect_file
 from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip
-from hub_callbacks.server.store.rows import NewFile
+from hub_callbacks.server.store import TooManyUploadsError
+from hub_callbacks.server.store.rows import Caller, NewFile
 from hub_callbacks.server.store.things import ThingKind
 
 _NAME_CHARS: Final = 128
@@ -41,22 +42,30 @@ def file_form(description: str, **fields: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def received_form(request: Request, hub: Hub, *, limit_bytes: int) -> AsyncIterator[UploadForm]:
+async def received_form(request: Request, hub: Hub, caller: Caller, *, limit_bytes: int) -> AsyncIterator[UploadForm]:
     """The request's form, all of whose body has come. At the end, what was not published of it is forgotten.
 
     Raises:
         HTTPException: 400, the upload broke off; 413, the file is too large.
         FormError: It is no form, or one that is not allowed.
+        TooManyUploadsError: The caller's key has others in progress, as many as it may.
     """
     form = UploadForm(request.headers.get("content-type", ""), hub.blobs.writer, limit_bytes=limit_bytes)
-    expect_file(request)
-    try:
-        await feed(request.stream(), form.take)
-        yield form
-    except ClientDisconnect as error:
-        raise HTTPException(400, "The upload broke off.") from error
-    finally:
-        await run_in_threadpool(form.discard)
+    with hub.incoming.form(caller.source) as coming:
+        await run_in_threadpool(_check_room, hub, caller, coming)
+        expect_file(request)
+        try:
+            await feed(request.stream(), form.take)
+            yield form
+        except ClientDisconnect as error:
+            raise HTTPException(400, "The upload broke off.") from error
+        finally:
+            await run_in_threadpool(form.discard)
+
+
+def _check_room(hub: Hub, caller: Caller, coming: int) -> None:
+    if coming + hub.store.uploads_in_progress(caller.source) > hub.limits.uploads:
+        raise TooManyUploadsError
 
 
 def publish_archive(hub: Hub, dataset_id: str, form: UploadForm) -> NewFile:

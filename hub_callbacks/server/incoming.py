@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -60,13 +60,14 @@ async def _in_lots(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
 
 
 class Incoming:
-    """The uploads that this process is receiving. One thread at a time may call it for one upload.
+    """The uploads that this process is receiving. One thread at a time may call it for one upload, or about forms.
 
     A running SHA-256 cannot be stored. As long as the process lives, it saves reading the whole file again at the end.
     """
 
     def __init__(self) -> None:
         self._busy: set[str] = set()
+        self._forms: Counter[str] = Counter()
         self._digests: OrderedDict[str, tuple[tuple[int, str], _Hash]] = OrderedDict()
 
     @contextmanager
@@ -83,6 +84,21 @@ class Incoming:
             yield
         finally:
             self._busy.discard(upload_id)
+
+    @contextmanager
+    def form(self, key_id: str) -> Iterator[int]:
+        """A form that comes with that key, until the block ends; how many are coming, with this one."""
+        self._forms[key_id] += 1
+        try:
+            yield self._forms[key_id]
+        finally:
+            self._forms[key_id] -= 1
+            if not self._forms[key_id]:
+                del self._forms[key_id]
+
+    def forms(self, key_id: str) -> int:
+        """How many forms are coming with that key."""
+        return self._forms[key_id]
 
     def digest(self, upload_id: str, size_bytes: int, mark: str) -> _Hash | None:
         """A copy of the running SHA-256 of the upload's first bytes, or None when this process has not seen them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hub_callbacks import wire
 from hub_callbacks.settings import Settings
 
 STALL_S: Final = 60.0  # a connection over radio is back by then; a client's own time-outs are as long
@@ -39,7 +38,7 @@ class Limits:
     body_bytes: int = 16 << 20
     upload_bytes: int = 64 << 30
     image_bytes: int = 10 << 20
-    artifact_bytes: int = wire.ARTIFACT_BYTES
+    artifact_bytes: int = 16 << 20
     text_bytes: int = 2 << 20
     artifacts: int = 100
     unpacked_bytes: int = 1 << 40
@@ -61,13 +60,19 @@ class Limits:
         return cls(
             body_bytes=_bytes(settings.max_body_mb),
             upload_bytes=_bytes(settings.max_file_mb),
+            image_bytes=_bytes(settings.max_image_mb),
+            artifact_bytes=_bytes(settings.max_artifact_mb),
+            text_bytes=_bytes(settings.max_text_mb),
+            artifacts=settings.max_artifacts,
             unpacked_bytes=_bytes(settings.max_unpacked_mb),
+            files=settings.max_files,
             name_chars=settings.max_name_chars,
             nesting=settings.max_nesting,
             row_keys=settings.max_row_keys,
             rows=settings.max_rows,
             uploads=settings.max_uploads,
             sign_ins=settings.max_failed_sign_ins,
+            stall_s=settings.stall_s,
             keep_checkpoints=settings.keep_checkpoints,
             stop_s=settings.stop_s,
             hosts=settings.hosts,

@@ -8,7 +8,7 @@ import socket
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,12 +16,16 @@ import pytest
 import requests
 
 from hub_callbacks import wire
-from hub_callbacks.settings import env_name
+from hub_callbacks.kinds import COUNT, MEGABYTES, SECONDS
+from hub_callbacks.server.limits import DEFAULTS, Limits
+from hub_callbacks.settings import Settings, env_name, table
+from tests.integration.processes import eventually
 
 if TYPE_CHECKING:
     from tests.hubs import HubServer
 
 MIB = 1 << 20
+NUMBERS = (COUNT, MEGABYTES, SECONDS)
 LIMITS = {
     "max_body_mb": 1,
     "max_file_mb": 2,
@@ -31,6 +35,11 @@ LIMITS = {
     "max_row_keys": 8,
     "max_rows": 3,
     "max_uploads": 2,
+    "max_image_mb": 1,
+    "max_artifact_mb": 1,
+    "max_text_mb": 0.5,
+    "max_artifacts": 2,
+    "max_files": 3,
 }
 
 
@@ -115,16 +124,63 @@ def begin(hub: HubServer, model_id: str, content: bytes, size_bytes: int | None 
     return hub.send("POST", wire.uploads(model_id), headers=headers)
 
 
+def with_new_key(hub: HubServer) -> HubServer:
+    return replace(hub, key=hub.ask("POST", wire.KEYS, json={})["key"])
+
+
 def test_uploads_in_progress_are_counted_by_key(small: HubServer) -> None:
-    model_id, other = new_model(small), replace(small, key=small.ask("POST", wire.KEYS, json={})["key"])
-    begun = [begin(small, model_id, content) for content in (b"first", b"second")]
+    model_id, mine, other = new_model(small), with_new_key(small), with_new_key(small)
+    begun = [begin(mine, model_id, content) for content in (b"first", b"second")]
     assert [reply.status_code for reply in begun] == [201, 201]
-    assert begin(small, model_id, b"first").status_code == 201  # the same one again
-    assert refusal(begin(small, model_id, b"third")) == (429, False)
+    assert begin(mine, model_id, b"first").status_code == 201  # the same one again
+    assert refusal(begin(mine, model_id, b"third")) == (429, False)
     assert begin(other, model_id, b"third").status_code == 201
     tus = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
-    assert small.send("DELETE", begun[0].headers["location"], headers=tus).status_code == 204
-    assert begin(small, model_id, b"fourth").status_code == 201
+    assert mine.send("DELETE", begun[0].headers["location"], headers=tus).status_code == 204
+    assert begin(mine, model_id, b"fourth").status_code == 201
+
+
+@pytest.fixture
+def begin_form(small: HubServer) -> Iterator[Callable[[str, str], socket.socket]]:
+    """Begins to upload a form with a key, and sends no more of it."""
+    address = urlsplit(small.url)
+    with ExitStack() as stack:
+
+        def begin_one(path: str, key: str) -> socket.socket:
+            client = socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
+            stack.enter_context(client)
+            head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{wire.API_KEY_HEADER}: {key}\r\nContent-Length: 999\r\n"
+            client.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode())
+            return client
+
+        yield begin_one
+
+
+@pytest.mark.parametrize("kind", ["model", "artifact", "dataset", "project"])
+def test_forms_in_progress_are_counted_with_the_uploads(
+    small: HubServer, begin_form: Callable[[str, str], socket.socket], kind: str
+) -> None:
+    mine = with_new_key(small)
+    model_id = new_model(mine)
+    path = {
+        "model": wire.upload(model_id),
+        "artifact": wire.artifacts(model_id),
+        "dataset": f"{wire.dataset(mine.ask('POST', wire.DATASETS, json={})['id'])}/upload",
+        "project": f"{wire.project(mine.ask('POST', wire.PROJECTS, json={})['id'])}/upload",
+    }[kind]
+
+    def status() -> int:
+        return mine.send("POST", path, files={"x": b"x"}).status_code
+
+    assert begin(mine, model_id, b"first").status_code == 201
+    stuck = begin_form(path, mine.key)
+    eventually(lambda: status() == 429)
+    assert refusal(begin(mine, model_id, b"second")) == (429, False)
+    assert small.send("POST", path, files={"x": b"x"}).status_code == 422  # with another key
+    stuck.close()
+    eventually(lambda: status() == 422)
+    assert begin(mine, model_id, b"second").status_code == 201
+    assert status() == 429
 
 
 def zipped(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
@@ -145,6 +201,46 @@ def test_file_that_is_too_large_is_refused(small: HubServer) -> None:
     checkpoint = {"best.pt": zipped(bytes(2 * MIB))}
     assert refusal(small.send("POST", wire.upload(model_id), data=form, files=checkpoint)) == (413, False)
     assert begin(small, model_id, b"x", 2 * MIB + 1).status_code == 413
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IHDR" + bytes(8)
+
+
+def test_pictures_and_files_of_a_run_have_limits_of_their_own(small: HubServer) -> None:
+    model_id, project_id = new_model(small), small.ask("POST", wire.PROJECTS, json={})["id"]
+
+    def put(name: str, content: bytes) -> requests.Response:
+        return small.send("POST", wire.artifacts(model_id), data={"kind": "plot"}, files={name: (name, content)})
+
+    picture = PNG + bytes(MIB // 2) + b"IEND\xaeB`\x82"
+    assert put("a.png", picture).status_code == 200
+    assert refusal(put("b.png", PNG + bytes(MIB) + b"IEND\xaeB`\x82")) == (413, False)
+    assert refusal(put("b.json", b'"' + b"x" * (MIB // 2) + b'"')) == (413, False)
+    assert put("b.json", b'"' + b"x" * (MIB // 4) + b'"').status_code == 200
+    assert refusal(put("c.png", picture)) == (409, False)
+    image = f"{wire.project(project_id)}/upload"
+    assert small.send("POST", image, files={"a.png": picture}).status_code == 200
+    assert refusal(small.send("POST", image, files={"a.png": PNG + bytes(MIB)})) == (413, False)
+
+
+def test_data_set_of_too_many_files_is_refused(small: HubServer) -> None:
+    path = f"{wire.dataset(small.ask('POST', wire.DATASETS, json={})['id'])}/upload"
+    for count, status in ((3, 200), (4, 422)):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for number in range(count):
+                archive.writestr(f"{number}.txt", "x")
+        assert small.send("POST", path, files={"a.zip": file.getvalue()}).status_code == status
+
+
+def test_every_limit_has_its_setting() -> None:
+    settings: dict[str, Any] = {
+        row.name: 7 if row.metadata["kind"] is COUNT else 7.5 for row in table() if row.metadata["kind"] in NUMBERS
+    }
+    limits = Limits.of(replace(Settings.load({}), **settings))
+    assert [field.name for field in fields(Limits) if getattr(limits, field.name) == getattr(DEFAULTS, field.name)] == [
+        "hosts"
+    ]
 
 
 def test_part_of_a_form_whose_head_does_not_end_is_refused(small: HubServer) -> None:

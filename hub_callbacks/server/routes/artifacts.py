@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from hub_callbacks import wire
-from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Published, Reply, StoredArtifact, also, files
+from hub_callbacks.server.bodies import FAILURES, NO_ROOM, Published, Reply, StoredArtifact, also, files
 from hub_callbacks.server.contents import PICTURE_HEAD_BYTES, is_picture, look
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.forms import file_form, received_form
 from hub_callbacks.server.multipart import FormError, UploadForm
-from hub_callbacks.server.routes.access import Attempt, OwnModelId, ReadableModel
+from hub_callbacks.server.routes.access import Attempt, Owner, ReadableModel
 from hub_callbacks.server.store.rows import Artifact, NewArtifact
 
 router = APIRouter(tags=["artifacts"], responses=FAILURES)
@@ -34,13 +34,13 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # a b
 
 @router.post(
     wire.artifacts("{model_id}"),
-    responses=TOO_LARGE | also(http_409="It has too many, or has been trained anew."),
+    responses=NO_ROOM | also(http_409="It has too many, or has been trained anew."),
     openapi_extra=_FORM,
 )
-async def put(request: Request, own_id: OwnModelId, hub: ThisHub, attempt: Attempt = None) -> Reply[Published]:
+async def put(model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt: Attempt = None) -> Reply[Published]:
     """Take an artifact, in place of the model's one of that name; the same bytes again change nothing."""
-    async with received_form(request, hub, limit_bytes=hub.limits.artifact_bytes) as form:
-        stored = await run_in_threadpool(_publish, hub, own_id, form, attempt)
+    async with received_form(request, hub, owner, limit_bytes=hub.limits.artifact_bytes) as form:
+        stored = await run_in_threadpool(_publish, hub, model_id, form, attempt)
     return Reply(message="Artifact stored.", data=stored)
 
 

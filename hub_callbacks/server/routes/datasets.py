@@ -11,7 +11,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.auth import Anyone, Trainer
 from hub_callbacks.server.bodies import (
     FAILURES,
-    TOO_LARGE,
+    NO_ROOM,
     DatasetBody,
     Id,
     Listing,
@@ -67,13 +67,13 @@ def delete(request: Request, dataset_id: str, caller: Owner, hub: ThisHub, hard:
 
 @router.post(
     f"{_PATH}/upload",
-    responses=TOO_LARGE,
+    responses=NO_ROOM,
     openapi_extra=file_form(
         "The zip archive, under any field name.", sha256={"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"}
     ),
 )
-async def upload(dataset_id: str, request: Request, _: Owner, hub: ThisHub) -> Reply[StoredFile]:
+async def upload(dataset_id: str, request: Request, owner: Owner, hub: ThisHub) -> Reply[StoredFile]:
     """Take the data set's zip archive. The one before stays until this one is verified."""
-    async with received_form(request, hub, limit_bytes=hub.limits.upload_bytes) as form:
+    async with received_form(request, hub, owner, limit_bytes=hub.limits.upload_bytes) as form:
         file = await run_in_threadpool(publish_archive, hub, dataset_id, form)
     return await run_in_threadpool(collections.stored, request, hub, "datasets", dataset_id, file)

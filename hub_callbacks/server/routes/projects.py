@@ -11,7 +11,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.auth import Anyone, Trainer
 from hub_callbacks.server.bodies import (
     FAILURES,
-    TOO_LARGE,
+    NO_ROOM,
     Id,
     Listing,
     Object,
@@ -68,11 +68,11 @@ def delete(request: Request, project_id: str, caller: Owner, hub: ThisHub, hard:
 
 @router.post(
     f"{_PATH}/upload",
-    responses=TOO_LARGE,
+    responses=NO_ROOM,
     openapi_extra=file_form("The image."),
 )
-async def upload(project_id: str, request: Request, _: Owner, hub: ThisHub) -> Reply[StoredFile]:
+async def upload(project_id: str, request: Request, owner: Owner, hub: ThisHub) -> Reply[StoredFile]:
     """Take the project's image: PNG, JPEG, GIF or WebP."""
-    async with received_form(request, hub, limit_bytes=hub.limits.image_bytes) as form:
+    async with received_form(request, hub, owner, limit_bytes=hub.limits.image_bytes) as form:
         file = await run_in_threadpool(publish_image, hub, project_id, form)
     return await run_in_threadpool(collections.stored, request, hub, "projects", project_id, file)

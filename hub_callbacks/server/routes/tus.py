@@ -90,8 +90,8 @@ def create(model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt:
     delete_expired(hub)
     size_bytes = _length(request.headers, at_most=hub.limits.upload_bytes)
     new = replace(_said(request.headers), size_bytes=size_bytes, blob=hub.blobs.new_name())
-    key_id = owner.key_id or owner.user_id
-    upload = hub.store.create_upload(model_id, new, attempt=attempt, key_id=key_id, at_most=hub.limits.uploads)
+    at_most = hub.limits.uploads - hub.incoming.forms(owner.source)
+    upload = hub.store.create_upload(model_id, new, attempt=attempt, key_id=owner.source, at_most=at_most)
     location = f"{wire.uploads(model_id)}/{upload.id}"
     return Response(status_code=201, headers={"location": location, **_progress(hub, upload)})
 

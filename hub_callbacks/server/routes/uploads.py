@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks import wire
-from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Published, Reply
+from hub_callbacks.server.bodies import FAILURES, NO_ROOM, Published, Reply
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.forms import file_form, received_form
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip, describe, publish
-from hub_callbacks.server.routes.access import Attempt, OwnModelId
+from hub_callbacks.server.routes.access import Attempt, Owner
 
 router = APIRouter(tags=["checkpoints"])
 
@@ -30,13 +30,15 @@ _FORM = file_form(
 
 @router.post(
     wire.upload("{model_id}"),
-    responses=FAILURES | TOO_LARGE,
+    responses=FAILURES | NO_ROOM,
     openapi_extra=_FORM,
 )
-async def upload(request: Request, own_id: OwnModelId, hub: ThisHub, attempt: Attempt = None) -> Reply[Published]:
+async def upload(
+    model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt: Attempt = None
+) -> Reply[Published]:
     """Take a checkpoint. What was published before stays until this one is verified."""
-    async with received_form(request, hub, limit_bytes=hub.limits.upload_bytes) as form:
-        stored = await run_in_threadpool(_publish, hub, own_id, form, attempt)
+    async with received_form(request, hub, owner, limit_bytes=hub.limits.upload_bytes) as form:
+        stored = await run_in_threadpool(_publish, hub, model_id, form, attempt)
     return Reply(message="Checkpoint stored.", data=stored)
 
 

@@ -93,5 +93,5 @@ class NewerStoreError(StoreError):
 class TooManyUploadsError(StoreError):
     """The key has as many uploads in progress as it may."""
 
-    def __init__(self, at_most: int) -> None:
-        super().__init__(f"The key has {at_most} uploads in progress. Let one end first.")
+    def __init__(self) -> None:
+        super().__init__("The key has as many uploads in progress as it may. Let one end first.")

@@ -290,3 +290,8 @@ class Caller:
     key_id: str = ""
     project_id: str | None = None
     is_limited: bool = False
+
+    @property
+    def source(self) -> str:
+        """What is counted together: what comes with one key, or from one user who came in with a password."""
+        return self.key_id or self.user_id

@@ -75,7 +75,7 @@ class UploadStore:
                 upload_id = wire.new_id()
                 is_published = connection.execute(same_content(checkpoints, seq, new)).first() is not None
                 if at_most is not None and not is_published and self._in_progress(connection, key_id) >= at_most:
-                    raise TooManyUploadsError(at_most)
+                    raise TooManyUploadsError
                 row = self._row(upload_id, seq, new, is_published=is_published)
                 connection.execute(insert(uploads), {**row, "key_id": key_id or None})
             connection.execute(update(uploads).where(uploads.c.id == upload_id).values(expires_at=self._until()))
@@ -120,6 +120,11 @@ class UploadStore:
             blobs = connection.execute(unfinished).scalars().all()
             connection.execute(delete(uploads).where(expired))
         return list(blobs)
+
+    def uploads_in_progress(self, key_id: str) -> int:
+        """How many uploads the key has begun that have neither ended nor expired."""
+        with self.database.read() as connection:
+            return self._in_progress(connection, key_id)
 
     def _in_progress(self, connection: Connection, key_id: str) -> int:
         wanted = select(func.count()).select_from(uploads)
