@@ -10,19 +10,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterator
 
 import log_calls
 import starts
 import uploads
-from figures import Figure, replace_between, table
-
-PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
+from figures import PAGE, Figure, replace_between, report
 
 
 def main() -> int:
@@ -33,23 +27,11 @@ def main() -> int:
     given = parser.parse_args()
     load = os.getloadavg()[0]
     figures = list(_measure(given.rounds))
-    text = f"{table(figures)}\n\n{_verdict(figures)} {_machine(load)}\n"
+    text = report(figures, load=load)
     sys.stdout.write(text)
     if given.markdown:
         replace_between(PAGE, text)
     return int(any(figure.is_missed for figure in figures))
-
-
-def _verdict(figures: Sequence[Figure]) -> str:
-    missed = [figure.name for figure in figures if figure.is_missed]
-    return f"Missed: {', '.join(missed) or 'nothing'}."
-
-
-def _machine(load: float) -> str:
-    return (
-        f"Measured on {datetime.now(tz=timezone.utc):%Y-%m-%d} with Python {platform.python_version()} on"
-        f" {platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start."
-    )
 
 
 def _measure(rounds: int) -> Iterator[Figure]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import platform
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-BEGIN: Final = "<!-- measured: begin -->"
-END: Final = "<!-- measured: end -->"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,25 @@ def table(figures: Iterable[Figure]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def replace_between(page: Path, text: str) -> None:
-    """Put the text in place of what stands between the page's two markers."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+def report(figures: Sequence[Figure], *, load: float, commit: str = "") -> str:
+    """The table, and below it what was missed, of which commit, and on what machine, with its load at the start."""
+    missed = [figure.name for figure in figures if figure.is_missed]
+    of = f" at {commit}" if commit else ""
+    machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return (
+        f"{table(figures)}\n\nMissed: {', '.join(missed) or 'nothing'}."
+        f" Measured{of} on {datetime.now(tz=timezone.utc):%Y-%m-%d} with {machine}, load {load:.1f} at the start.\n"
+    )
+
+
+def replace_between(page: Path, text: str, *, name: str = "measured") -> None:
+    """Put the text in place of what stands between the page's two markers of that name."""
+    marks = [f"<!-- {name}: {end} -->" for end in ("begin", "end")]
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise ValueError(f"{str(page)!r} has no {BEGIN!r} with {END!r} behind it.")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{str(page)!r} has no {marks[0]!r} with {marks[1]!r} behind it.")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def _unsaid(above: tuple[str, ...], row: tuple[str, ...]) -> tuple[str, ...]:

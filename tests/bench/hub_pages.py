@@ -1,17 +1,11 @@
-"""How long the hub's pages take with many runs, on the server and in Chromium, as one table.
-
-python hub_pages.py [--runs 10000] [--rounds 5]      1 when a limit is missed
-"""
+"""How long the hub's pages take with many runs, on the server and in Chromium."""
 
 from __future__ import annotations
 
-import argparse
 import math
-import os
 import random
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +16,7 @@ import requests
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import insert, select
 
-from figures import Figure, table
+from figures import Figure
 from hub_callbacks import wire
 from hub_callbacks.server.folder import open_folder
 from hub_callbacks.server.store import Store
@@ -50,18 +44,11 @@ CHARTS = """() => {
 }"""
 
 
-def main() -> int:
-    """Fill a hub, measure, and show; 1 when a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        long_runs = fill(Path(folder), given.runs)
-        load = os.getloadavg()[0]
-        figures = list(measure(Path(folder), given.runs, long_runs, given.rounds))
-    sys.stdout.write(f"{table(figures)}\n\n{os.cpu_count()} cores, load {load:.1f}; medians of {given.rounds}.\n")
-    return int(any(figure.is_missed for figure in figures))
+def measure(*, runs: int, rounds: int) -> Iterator[Figure]:
+    """Figures of a hub with so many runs, medians of so many calls."""
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+        long_runs = fill(Path(folder), runs)
+        yield from timings(Path(folder), runs, long_runs, rounds)
 
 
 def fill(folder: Path, runs: int) -> list[str]:
@@ -107,7 +94,7 @@ def copy(store: Store, template: str, number: int) -> None:
             )
 
 
-def measure(folder: Path, runs: int, long_runs: Sequence[str], rounds: int) -> Iterator[Figure]:
+def timings(folder: Path, runs: int, long_runs: Sequence[str], rounds: int) -> Iterator[Figure]:
     compare = "/compare?" + "&".join(f"run={run_id}" for run_id in long_runs)
     with serving(folder) as hub, sync_playwright() as playwright, requests.Session() as session:
         sign_in = requests.post(hub.url + wire.SIGN_IN, headers={wire.API_KEY_HEADER: hub.key}, timeout=30)
@@ -116,6 +103,13 @@ def measure(folder: Path, runs: int, long_runs: Sequence[str], rounds: int) -> I
         for what, address in SEARCHES.items():
             value = median(rounds, lambda address=address: fetch(session, hub.url + address))  # type: ignore[misc]
             yield Figure(name=f"{runs} runs, on the server", of=what, value=value * 1000, unit="ms", limit=200)
+        shown = {f"a run of {MANY_EPOCHS} epochs x {len(NAMES)}": wire.page(long_runs[0])}
+        for what, address in (shown | {f"{COMPARED} such runs compared": compare}).items():
+            value = median(rounds, lambda address=address: fetch(session, hub.url + address))  # type: ignore[misc]
+            is_one = what in shown
+            yield Figure(
+                name="a page, on the server", of=what, value=value * 1000, unit="ms", limit=100 if is_one else None
+            )
         executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         pages = {
@@ -152,7 +146,3 @@ def visit(browser: Browser, root: str, sign_in: str, address: str, ready: str) -
         page.goto(address)
         page.wait_for_function(ready, timeout=120_000)
         return time.perf_counter() - began_at
-
-
-if __name__ == "__main__":
-    sys.exit(main())

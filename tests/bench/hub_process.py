@@ -25,9 +25,9 @@ class HubProcess:
 
 
 @contextmanager
-def serving(data_dir: Path) -> Iterator[HubProcess]:
+def serving(data_dir: Path, *options: str) -> Iterator[HubProcess]:
     """A hub for a folder that was never served, until the block ends."""
-    command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(data_dir), "--port", "0"]
+    command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(data_dir), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -19,6 +19,7 @@ from hub_callbacks.courier.process import pid
 from hub_callbacks.outbox import Outbox, OutboxFolder, RunStatus
 from hub_callbacks.settings import Settings
 from hub_callbacks.testing import StubTrainer
+from memory import forget_peak, peak_mb
 
 _POLL_S = 0.02
 _TIMEOUT_S = 500.0
@@ -56,10 +57,10 @@ def _deliver(trainer: StubTrainer, size_bytes: int, *, hub: int) -> dict[str, fl
     courier = pid(OutboxFolder.under(Settings.load().data_dir))
     assert courier is not None
     processes = {"trainer_mb": os.getpid(), "courier_mb": courier, "hub_mb": hub}
-    before = {name: _from_here(process) for name, process in processes.items()}
+    before = {name: forget_peak(process) for name, process in processes.items()}
     trainer.run_callbacks("on_model_save")
     _wait(lambda run: run.checkpoints_acknowledged == 1)
-    return {name: _memory_mb(process, "VmHWM") - before[name] for name, process in processes.items()}
+    return {name: peak_mb(process) - before[name] for name, process in processes.items()}
 
 
 def _wait(condition: Callable[[RunStatus], bool]) -> None:
@@ -70,18 +71,6 @@ def _wait(condition: Callable[[RunStatus], bool]) -> None:
             raise TimeoutError(outbox.runs.list())
         time.sleep(_POLL_S)
     outbox.close()
-
-
-def _from_here(process_id: int) -> float:
-    """Let the peak begin anew (proc_pid_clear_refs(5)); what the process holds now."""
-    Path(f"/proc/{process_id}/clear_refs").write_text("5")
-    return _memory_mb(process_id, "VmRSS")
-
-
-def _memory_mb(process_id: int, name: str) -> float:
-    """A line of proc_pid_status(5)."""
-    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
 
 
 if __name__ == "__main__":

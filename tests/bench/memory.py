@@ -1,0 +1,25 @@
+"""What a process holds, in megabytes, as Linux tells it (proc_pid_status(5))."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def held_mb(process_id: int) -> float:
+    return _line(process_id, "VmRSS")
+
+
+def peak_mb(process_id: int) -> float:
+    """The most that it has held, since it began or since `forget_peak`."""
+    return _line(process_id, "VmHWM")
+
+
+def forget_peak(process_id: int) -> float:
+    """Let the peak begin anew (proc_pid_clear_refs(5)); what the process holds now."""
+    Path(f"/proc/{process_id}/clear_refs").write_text("5")
+    return held_mb(process_id)
+
+
+def _line(process_id: int, name: str) -> float:
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
