@@ -27,12 +27,12 @@ from hub_callbacks.server.routes import (
     users,
 )
 
-_MODULES = (  # in the order of the reference
+_MODULES = (  # in the order of the reference; but FastAPI tries one after the other, and every epoch comes to the first
+    metrics,
     hub,
     operators,
     sign_in,
     models,
-    metrics,
     runs,
     uploads,
     tus,
