@@ -36,6 +36,7 @@ class Intake:
         self._queue = queue
         self._runs = runs
         self._seen: dict[str, Position] = {}  # a look at a journal that has nothing new asks the database nothing
+        self._foreign: set[str] = set()  # files that are not ours, to be looked at once
 
     def take_in(self) -> None:
         """Take in all that the journals hold by now.
@@ -95,14 +96,16 @@ class Intake:
         """Remove the journals whose trainers were killed within their making; the courier calls it."""
         for path in journal.paths(self._folder.journals):
             with mapped(path), contextlib.suppress(FileNotFoundError, PermissionError, Timeout):
-                if not journal.is_begun(path):
+                if path.name not in self._foreign and not journal.is_begun(path):
                     self._remove_unbegun(path)
 
     def _remove_unbegun(self, path: Path) -> None:
         with self._folder.vacated(journal.run_of(path)):
             if journal.is_begun(path):  # by now: its trainer may have made it meanwhile, and died
                 return
-            if (rest := journal.rest(path, Position())) != "foreign":
+            if (rest := journal.rest(path, Position())) == "foreign":
+                self._foreign.add(path.name)
+            else:
                 self._remove(path, rest)
 
     def _remove(self, path: Path, rest: journal.Rest) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from pytest_mock import MockerFixture
 
-from hub_callbacks.outbox import Beginning, Hub, Journal, Outbox, OutboxFolder
+from hub_callbacks.outbox import Beginning, Hub, Journal, Outbox, OutboxFolder, journal
 from hub_callbacks.outbox.journal import paths
 from hub_callbacks.records import RunFinished, RunStarted
 
@@ -32,15 +33,15 @@ def changed(text: bytes, at: int, bit: int = 1) -> bytes:
 @pytest.fixture
 def written(folder: OutboxFolder, outbox: Outbox) -> tuple[Path, list[int]]:
     """A journal of three rows, none of them taken in, and where its records begin: how it began, names, the rows."""
-    journal = Journal(folder.journals, RUN, BEGINNING)
-    length = int.from_bytes(journal.path.read_bytes()[HEADER : HEADER + 4], "little")
+    made = Journal(folder.journals, RUN, BEGINNING)
+    length = int.from_bytes(made.path.read_bytes()[HEADER : HEADER + 4], "little")
     begins = [HEADER, HEADER + 8 + length]
     for epoch in range(3):
-        journal.put_row(epoch, {"loss": 1 / (epoch + 1), "map": 0.1}, recorded_at=2.5, due_at=5.5)
-    size_bytes = journal.path.stat().st_size
+        made.put_row(epoch, {"loss": 1 / (epoch + 1), "map": 0.1}, recorded_at=2.5, due_at=5.5)
+    size_bytes = made.path.stat().st_size
     row_bytes = 8 + 1 + 3 * 8 + 2 * 8
-    journal.close()
-    return journal.path, begins + [size_bytes - rows * row_bytes for rows in (3, 2, 1)]
+    made.close()
+    return made.path, begins + [size_bytes - rows * row_bytes for rows in (3, 2, 1)]
 
 
 def end_and_clean_up(outbox: Outbox) -> None:
@@ -142,6 +143,17 @@ def test_damaged_journal_is_left_to_its_trainer_as_long_as_it_lives(
         assert (folder.set_aside, path.exists()) == ([], True)
     outbox.remove_journals()
     assert (len(folder.set_aside), path.exists()) == (1, False)
+
+
+def test_file_that_is_no_journal_is_looked_at_once(
+    written: tuple[Path, list[int]], outbox: Outbox, mocker: MockerFixture
+) -> None:
+    path, _ = written
+    path.write_bytes(b"something else")
+    looked = mocker.spy(journal, "rest")
+    for _ in range(3):
+        outbox.remove_journals()
+    assert (looked.call_count, path.exists()) == (1, True)
 
 
 def test_journal_of_a_later_release_is_left_alone(
