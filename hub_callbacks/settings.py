@@ -114,8 +114,8 @@ class Settings:
     blobs_url: str = _row(
         LOCATION,
         "",
-        "Where `serve` keeps files: s3://bucket/prefix, gs://bucket or az://account/container; empty means a folder in "
-        "data_dir.",
+        "Where `serve` keeps files: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix; empty means a "
+        "folder in data_dir.",
     )
     keep_checkpoints: int = _row(
         COUNT,

@@ -20,6 +20,7 @@ from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.limits import DEFAULTS, Limits
 from hub_callbacks.server.lots import Lots
 from hub_callbacks.server.observing import Numbers, Observer
+from hub_callbacks.server.readiness import Readiness
 from hub_callbacks.server.reception import delete_expired
 from hub_callbacks.server.routes import api_router
 from hub_callbacks.server.routes.access import changers_of
@@ -77,6 +78,7 @@ def create_app(
     add_handlers(app)
     show_failures(app)
     app.state.numbers = Numbers()
+    app.state.readiness = Readiness(store, blobs, clock=time.monotonic)
     app.add_middleware(Guard, activity=activity or Activity(), hosts=hosts, limits=limits)
     app.add_middleware(Observer, numbers=app.state.numbers)
     delete_expired(app.state.hub)

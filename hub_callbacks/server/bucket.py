@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PART_BYTES: Final = 4 << 20  # what one upload holds in memory, and what takes S3 a tenth of a second
 SCHEMES: Final = ("s3", "gs", "az")
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
 _RETRIES: Final[Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=15)}  # then the client is told: 503
 
 
@@ -195,6 +196,20 @@ def open_bucket(url: str) -> BucketBlobs:
     Raises:
         BucketError: The URL is none of a bucket, obstore is not installed, or the bucket does not let us in.
     """
+    blobs = BucketBlobs(object_store(url))
+    try:
+        blobs.check()
+    except BucketError as error:
+        raise _unusable(url, error.__cause__ or error) from error
+    return blobs
+
+
+def object_store(url: str) -> ObjectStore:
+    """What speaks the protocol of the URL; nothing is asked of the bucket yet.
+
+    Raises:
+        BucketError: The URL is none of a bucket, something is missing in the environment, or obstore is not installed.
+    """
     if urlsplit(url).scheme not in SCHEMES:
         raise BucketError(f"The hub keeps files in a folder or a bucket (s3://, gs:// or az://), not in {url!r}.")
     try:
@@ -202,12 +217,13 @@ def open_bucket(url: str) -> BucketBlobs:
         from obstore.store import from_url
     except ImportError as error:
         raise BucketError('For a bucket, install "hub-callbacks[cloud]".') from error
-    is_plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+    is_plain = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
     options: Any = {"allow_http": True} if is_plain else {}
     try:
-        blobs = BucketBlobs(from_url(url, client_options=options, retry_config=_RETRIES))
-        blobs.check()
-    except (BaseError, BucketError, ValueError) as error:
-        reason = objects.reason(error.__cause__ or error)
-        raise BucketError(f"The bucket {url!r} cannot be used: {reason}") from error
-    return blobs
+        return from_url(url, client_options=options, retry_config=_RETRIES)
+    except (BaseError, ValueError) as error:
+        raise _unusable(url, error) from error
+
+
+def _unusable(url: str, error: BaseException) -> BucketError:
+    return BucketError(f"The bucket {url!r} cannot be used: {objects.reason(error)}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hub_callbacks.server.blobs import Blobs, FolderBlobs
-from hub_callbacks.server.bucket import PART_BYTES, open_bucket
+from hub_callbacks.server.bucket import PART_BYTES, object_store, open_bucket
 from hub_callbacks.server.objects import BucketError
+from hub_callbacks.server.readiness import GOOD_FOR_S, Readiness
 from hub_callbacks.server.store import Store, open_store
 from hub_callbacks.server.store.rows import NewCheckpoint
 from hub_callbacks.server.upkeep import sweep
@@ -167,9 +170,59 @@ def test_bucket_that_cannot_be_used_says_why_on_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "environ", "kind", "config"),
+    [
+        ("s3://name/some/prefix", {}, "S3Store", {"bucket": "name"}),
+        ("gs://name/some/prefix", {}, "GCSStore", {"bucket": "name"}),
+        (
+            "az://name/some/prefix",
+            {"AZURE_STORAGE_ACCOUNT_NAME": "account", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5"},
+            "AzureStore",
+            {"container_name": "name"},
+        ),
+    ],
+)
+def test_address_leads_to_the_bucket_and_the_prefix_that_it_names(
+    monkeypatch: pytest.MonkeyPatch, url: str, environ: dict[str, str], kind: str, config: dict[str, str]
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    store: Any = object_store(url)
+    assert (type(store).__name__, store.config, store.prefix) == (kind, config, "some/prefix")
+
+
+def test_azure_without_its_account_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(BucketError, match=r"The bucket 'az://name' cannot be used: .*Account must be specified$"):
+        open_bucket("az://name")
+
+
+def test_bucket_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.exceptions", None)
+    with pytest.raises(BucketError, match=r'^For a bucket, install "hub-callbacks\[cloud\]"\.$'):
+        open_bucket("s3://bucket")
+
+
 def test_folder_that_cannot_be_written_fails_its_check(tmp_path: Path) -> None:
     blobs = FolderBlobs(tmp_path / "blobs")
     blobs.check()
     (tmp_path / "blobs" / "incoming").rmdir()
     with pytest.raises(OSError, match="incoming"):
         blobs.check()
+
+
+def test_readiness_is_asked_for_anew_after_a_moment(tmp_path: Path) -> None:
+    blobs, now = FolderBlobs(tmp_path / "blobs"), [0.0]
+    with closing(open_store(tmp_path / "hub.db")) as store:
+        readiness = Readiness(store, blobs, clock=lambda: now[0])
+        assert readiness.silent() is None
+        (tmp_path / "blobs" / "incoming").rmdir()
+        now[0] = GOOD_FOR_S - 0.1
+        assert readiness.silent() is None
+        now[0] = GOOD_FOR_S
+        assert readiness.silent() == "store of files"
+        (tmp_path / "blobs" / "incoming").mkdir()
+        assert readiness.silent() == "store of files"
+        now[0] = 2 * GOOD_FOR_S
+        assert readiness.silent() is None

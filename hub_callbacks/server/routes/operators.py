@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
 from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy.exc import SQLAlchemyError
 
 from hub_callbacks import wire
 from hub_callbacks.server.auth import Viewer
@@ -14,7 +11,6 @@ from hub_callbacks.server.bodies import FAILURES, Failure, Reply
 from hub_callbacks.server.context import ThisHub
 
 router = APIRouter(tags=["hub"])
-_log = logging.getLogger(__name__)
 
 
 @router.get(wire.HEALTH)
@@ -24,16 +20,11 @@ async def health() -> Reply[None]:
 
 
 @router.get(wire.READY, responses={503: {"model": Failure, "description": "Its database or its files do not answer."}})
-def ready(hub: ThisHub) -> Reply[None]:
+def ready(request: Request) -> Reply[None]:
     """That the database and the files answer, too: send no request to a hub that says otherwise."""
-    asked = "database"
-    try:
-        hub.store.check()
-        asked = "store of files"
-        hub.blobs.check()
-    except (OSError, SQLAlchemyError) as error:
-        _log.warning("The hub's %s does not answer: %s", asked, error)  # why, is not for all who may ask
-        raise HTTPException(503, f"The hub's {asked} does not answer.") from error
+    silent = request.app.state.readiness.silent()
+    if silent:
+        raise HTTPException(503, f"The hub's {silent} does not answer.")
     return Reply(message="ready", data=None)
 
 

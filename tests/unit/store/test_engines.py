@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -99,3 +100,9 @@ def test_store_writes_through_to_the_disk_but_for_notes(store: Store) -> None:
 
 def test_secret_is_made_once(store: Store) -> None:
     assert store.secret("signing") == store.secret("signing") != store.secret("other")
+
+
+def test_postgresql_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UnreachableStoreError, match=r'^For PostgreSQL, install "hub-callbacks\[postgres\]"\.$'):
+        open_store("postgresql://hub@127.0.0.1/hub")
