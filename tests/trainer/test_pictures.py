@@ -62,7 +62,9 @@ def test_every_plot_of_a_training_is_on_its_page(tapped: tuple[Machine, Wiretap]
     stored = {one["name"]: one for one in team_hub.ask("GET", wire.artifacts(run["id"]))}
     pictures, page = drawn(machine), page_of(team_hub, run["id"])
     assert len(pictures) >= 9
-    assert f"2/2 epochs, best.pt, {len(stored)} artifacts acknowledged" in output
+    receipt = f"2/2 epochs, best.pt, {len(stored)} artifacts acknowledged"
+    assert receipt in output
+    assert receipt in page
     assert stored.keys() - pictures.keys() == DATA
     for name, content in pictures.items():
         reply = team_hub.send("GET", stored[name]["url"].removeprefix(team_hub.url))
