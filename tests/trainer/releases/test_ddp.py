@@ -18,18 +18,20 @@ DEVICES: dict[str, Any] = {"device": "0,1", "amp": False}
 MINE = """
 import os
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.callbacks import get_default_callbacks
 EVENTS = ("on_pretrain_routine_end", "on_train_start", "on_train_epoch_end", "on_fit_epoch_end", "on_model_save",
           "on_train_end", "teardown")
-def hang_on(it):
+def hang_on(callbacks, who):
     def mine(event):
-        who = type(it).__name__
         return lambda trainer: print(f"MINE of {who} in {os.environ.get('RANK', 'parent')}: {event}.", flush=True)
     for event in EVENTS:
-        it.add_callback(event, mine(event))
+        callbacks[event].append(mine(event))
 class OwnTrainer(DetectionTrainer):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        hang_on(self)
+    def __init__(self, cfg=DEFAULT_CFG, overrides=None, _callbacks=None):
+        callbacks = _callbacks or get_default_callbacks()
+        hang_on(callbacks, "OwnTrainer")
+        super().__init__(cfg, overrides, callbacks)
 """
 CALLBACKS = {("OwnTrainer", "0"), ("OwnTrainer", "1")}
 OF_MODEL = {("YOLO", "0"), ("YOLO", "1")}
@@ -39,7 +41,7 @@ def train_with_callbacks(machine: Machine) -> dict[tuple[str, str], list[str]]:
     """Train with callbacks of a model and of a trainer class; what each said in each process, in order."""
     (machine.folder / "mine.py").write_text(MINE)
     machine = replace(machine, env={**machine.env, "PYTHONPATH": f"{machine.folder}:{machine.env['PYTHONPATH']}"})
-    lines = ["from functools import partial", "import mine", "mine.hang_on(model)"]
+    lines = ["from functools import partial", "import mine", "mine.hang_on(model.callbacks, 'YOLO')"]
     output = machine.train(*lines, "model.train = partial(model.train, trainer=mine.OwnTrainer)", **DEVICES)
     said: dict[tuple[str, str], list[str]] = {}
     for who, process, event in re.findall(r"MINE of (\w+) in (\w+): (\w+)\.", output):
