@@ -274,8 +274,10 @@ def crowd(small: HubServer) -> Iterator[Callable[[bytes], None]]:
         b"POST /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
         b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         b"Content-Length: 99\r\n\r\nkey=",
+        b"POST /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 9000000\r\n\r\n" + b"[" * (MIB + MIB // 8),
     ],
-    ids=["silent", "head", "body", "form"],
+    ids=["silent", "head", "body", "form", "oversized"],
 )
 def test_slow_clients_keep_nobody_waiting(small: HubServer, crowd: Callable[[bytes], None], start: bytes) -> None:
     crowd(start)

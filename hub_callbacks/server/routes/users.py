@@ -62,6 +62,8 @@ def patch(user_id: str, body: UserBody, caller: Viewer, request: Request, hub: T
     changes = body.changes()
     check_document(body.model_dump(exclude_unset=True), hub.limits)
     _check_may_change(caller, user_id, changes)
+    if hub.store.find_user(user_id) is None:
+        raise NotFoundError(user_id, "users")
     if changes:
         hub.store.update_user(user_id, changes)
         note(hub, request, caller, "user-change", f"users/{user_id}", detail=_named(changes))

@@ -80,6 +80,15 @@ def test_lists_show_what_is_shared_only(team: Team, route: str) -> None:
         assert bool(seen) == (who not in STRANGERS), who
 
 
+def test_runs_are_told_of_to_those_that_they_are_shared_with_only(team: Team) -> None:
+    model_id = things(team)["model_id"]
+    path, chosen = "/v1/runs/metrics.csv", {"run": model_id}
+    for who in (*STRANGERS, READER, *CHANGERS):
+        found = team.send(who, "GET", "/v1/runs", params={"limit": 1000}).json()["data"]["results"]
+        assert (model_id in {run["id"] for run in found}) == (who not in STRANGERS), who
+        assert team.send(who, "GET", path, params=chosen).status_code == (404 if who in STRANGERS else 200), who
+
+
 @pytest.mark.parametrize("route", of("themselves"))
 def test_people_see_to_themselves(team: Team, route: str) -> None:
     for who, is_let in [("owner", True), ("admin", True), *((who, False) for who in (*STRANGERS, READER, "helper"))]:
