@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page, expect
 
+from hub_callbacks import wire
+
 if TYPE_CHECKING:
     from tests.browser.conftest import Trainer, Watch
     from tests.hubs import HubServer
@@ -98,6 +100,15 @@ def test_runs_are_filtered_by_value_and_state(page: Page, trainer: Trainer) -> N
     expect(page.locator("tbody .name")).to_have_text(["filtered-live"])
     page.get_by_role("link", name="Show all").click()
     expect(page.get_by_label("Only runs with these values")).to_have_value("")
+
+
+def test_runs_are_filtered_by_project_as_soon_as_one_is_chosen(page: Page, hub: HubServer) -> None:
+    for project in ("zoo", "street"):
+        hub.ask("POST", wire.MODELS, json={"meta": {"name": f"in-{project}"}, "run": {"project": project}})
+    page.goto("/")
+    page.get_by_role("combobox", name="Project").select_option("zoo")
+    expect(page).to_have_url(re.compile("project=zoo"))
+    expect(page.locator("tbody .name a")).to_have_text(["in-zoo"])
 
 
 def test_condition_that_cannot_be_read_says_what_to_write(page: Page, watch: Watch) -> None:

@@ -130,7 +130,7 @@ def test_condition_that_cannot_be_read_is_refused_with_what_to_write(hub: HubSer
 
 
 @pytest.mark.parametrize("path", [wire.RUNS, wire.export("csv")])
-@pytest.mark.parametrize("asked", [{"sort": "scroe"}, {"sort": "optimizer"}, {"state": "f"}])
+@pytest.mark.parametrize("asked", [{"sort": "scroe"}, {"sort": "optimiser"}, {"state": "f"}])
 def test_word_that_means_nothing_is_refused(hub: HubServer, path: str, asked: dict[str, str]) -> None:
     reply = hub.send("GET", path, params=asked)
     assert reply.status_code == 422

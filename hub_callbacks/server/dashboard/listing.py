@@ -11,7 +11,6 @@ from fastapi import Depends, Query, Request
 
 from hub_callbacks.server.auth import cookie_name
 from hub_callbacks.server.context import ThisHub
-from hub_callbacks.server.dashboard.defaults import DEFAULTS
 from hub_callbacks.server.store.runs import SORTS
 from hub_callbacks.wire import JudgedState
 
@@ -43,8 +42,7 @@ def _metric(name: str, title: str) -> Column:
 
 
 def _argument(name: str) -> Column:
-    sort = "" if isinstance(DEFAULTS[name], str) else name
-    return Column(key=f"arg.{name}", title=name, sort=sort, kind="argument", is_figure=True, is_shown=False)
+    return Column(key=f"arg.{name}", title=name, sort=name, kind="argument", is_figure=True, is_shown=False)
 
 
 COLUMNS: Final = (

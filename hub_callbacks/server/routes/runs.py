@@ -36,15 +36,15 @@ Chosen = Annotated[tuple[str, ...], Query(description="IDs of runs; the filters 
 
 
 def exact(listing: ThisListing, state: States = (), sort: str = "") -> Listing:
-    """A dependency: the listing, by any metric or number among the arguments; a script's unknown words are refused."""
+    """A dependency: the listing, by any metric or argument; a script's unknown words are refused."""
     for word in state:
         if word not in STATES:
             raise HTTPException(422, f"{word!r} is no state of a run. There are {', '.join(STATES)}.")
-    if sort and sort not in SORTS and not _METRIC.fullmatch(sort) and isinstance(DEFAULTS.get(sort, ""), str):
+    if sort and sort not in SORTS and not _METRIC.fullmatch(sort) and sort not in DEFAULTS:
         raise HTTPException(
             422,
             f"Nothing to sort by is called {sort!r}. There are {', '.join(SORTS)}, a metric's whole name such as"
-            " metrics/mAP50(B), and Ultralytics' arguments that are numbers.",
+            " metrics/mAP50(B), and Ultralytics' arguments.",
         )
     return replace(listing, sort=sort or listing.sort)
 

@@ -14,7 +14,7 @@ from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.metrics import rows_of
 from hub_callbacks.server.store.models import _SEARCHED as SEARCHED
 from hub_callbacks.server.store.models import _model as model_of
-from hub_callbacks.server.store.numbers import number_in
+from hub_callbacks.server.store.numbers import number_in, text_in
 from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
 from hub_callbacks.server.store.schema import metrics, models, projects
 
@@ -265,7 +265,16 @@ def _best(names: Sequence[str]) -> ColumnElement[Any]:
 
 def _order(query: RunQuery) -> tuple[ColumnElement[Any], ...]:
     key = _best(SCORES) if query.sort == "score" else _SORTS.get(query.sort)
+    if key is None and "/" in query.sort:
+        key = number_in(models.c.best, query.sort)
     if key is None:
-        key = number_in(models.c.best if "/" in query.sort else models.c.args, query.sort)
+        return _by_argument(query.sort, is_descending=query.is_descending)
     directed = key.desc() if query.is_descending else key.asc()
     return key.is_(None), directed, models.c.seq.desc()
+
+
+def _by_argument(name: str, *, is_descending: bool) -> tuple[ColumnElement[Any], ...]:
+    """By the argument: numbers before words, runs that did not say it last."""
+    number, text = number_in(models.c.args, name), text_in(models.c.args, name)
+    directed = (number.desc(), text.desc()) if is_descending else (number.asc(), text.asc())
+    return text.is_(None), number.is_(None), *directed, models.c.seq.desc()
