@@ -17,6 +17,7 @@ _COMMANDS = {
     "doctor": "doctor",
     "keys": "people",
     "open": "hub",
+    "projects": "projects",
     "runs": "hub_runs",
     "serve": "hub",
     "settings": "settings",

@@ -1,4 +1,4 @@
-"""The hub's endpoints about people, a method each: users, their keys, and the audit log."""
+"""The hub's endpoints about people, a method each: users, their keys, whom projects are shared with, the audit log."""
 
 from __future__ import annotations
 
@@ -47,6 +47,29 @@ class PeopleApi(HubApi):
     def revoke_key(self, key_id: str) -> None:
         """Make a key no good."""
         self._request("DELETE", wire.key(quote(key_id, safe="")))
+
+    def create_project(self, name: str) -> str:
+        """Make a project; its id."""
+        return str(self._request("POST", wire.PROJECTS, json={"meta": {"name": name}}, read=_id))
+
+    def projects(self) -> list[Shown]:
+        """The projects that the caller may see, newest first, up to a thousand."""
+        asked = {"limit": 1000}
+        found: list[Shown] = self._request("GET", wire.PROJECTS, params=asked, read=lambda data: data["results"])
+        return found
+
+    def members(self, project_id: str) -> list[Shown]:
+        """Whom a project is shared with, by name."""
+        found: list[Shown] = self._request("GET", wire.members(project_id), read=list)
+        return found
+
+    def share(self, project_id: str, user: str, *, role: str) -> None:
+        """Share a project with the user of that id or e-mail address."""
+        self._request("PUT", f"{wire.members(project_id)}/{quote(user, safe='@')}", json={"role": role})
+
+    def unshare(self, project_id: str, user: str) -> None:
+        """Share it with them no more."""
+        self._request("DELETE", f"{wire.members(project_id)}/{quote(user, safe='@')}")
 
     def events(self, *, limit: int) -> list[Shown]:
         """The newest lines of the audit log, newest first, up to a thousand."""

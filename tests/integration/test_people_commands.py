@@ -1,4 +1,4 @@
-"""``hub-callbacks users``, ``keys`` and ``audit`` against a running hub."""
+"""``hub-callbacks users``, ``keys``, ``projects`` and ``audit`` against a running hub."""
 
 from __future__ import annotations
 
@@ -121,3 +121,35 @@ def test_audit_log_is_shown_to_admins_only(command: Callable[..., Result]) -> No
 
 def test_change_of_nothing_is_refused(command: Callable[..., Result]) -> None:
     assert command("users", "change", "x@example.org").exit_code == 2
+
+
+def test_project_is_made_shared_and_shared_no_more(hub: HubServer, command: Callable[..., Result]) -> None:
+    name, email = wire.new_id(), f"{wire.new_id()}@example.org".lower()
+    person = told(command("users", "create", "Vera", "--email", email, "--role", "viewer", "--json"))
+    project = told(command("projects", "create", name, "--json"))["id"]
+    assert [row for row in command("projects", "list").stdout.splitlines() if name in row]
+    assert name not in command("projects", "list", key=person["key"]).stdout
+    assert command("projects", "share", project, email).exit_code == 0
+    assert name in command("projects", "list", key=person["key"]).stdout
+    assert command("projects", "share", project, person["id"], "--role", "trainer").exit_code == 0
+    assert told(command("projects", "members", project, "--json")) == [
+        {"userId": person["id"], "name": "Vera", "role": "trainer"}
+    ]
+    assert "Vera" in command("projects", "members", project).stdout
+    assert command("projects", "share", project, email, key=person["key"]).exit_code == 1
+    assert command("projects", "unshare", project, email).exit_code == 0
+    assert told(command("projects", "members", project, "--json")) == []
+
+
+@pytest.mark.parametrize("words", [("create", " "), ("share", "short", "x@example.org"), ("members", "x")])
+def test_project_that_cannot_be_is_said_before_the_hub_is_asked(
+    command: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    assert command("projects", *words).exit_code == 2
+
+
+def test_project_is_not_shared_with_nobody(command: Callable[..., Result]) -> None:
+    project = told(command("projects", "create", "lonely", "--json"))["id"]
+    refused = command("projects", "share", project, "nobody@example.org")
+    assert refused.exit_code == 1
+    assert "nobody@example.org" in refused.output
