@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from hub_callbacks import wire
@@ -18,12 +18,7 @@ Unix = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False, descriptio
 ModelId = Annotated[str, Field(pattern=wire.ID_PATTERN)]
 _Epochs = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 _Word = Annotated[str, Field(max_length=256)]
-_Size = Annotated[int | None, WithJsonSchema({"type": "integer"})]
-_Cursor = Annotated[str, Field(pattern="^[0-9]{0,18}$")]
 Object = dict[str, Any]
-
-_PAGE = 10  # hub-sdk's own default
-_LARGEST_PAGE = 1000
 
 
 class Reply(BaseModel, Generic[DataT]):
@@ -156,33 +151,6 @@ class ResetBody(_Body):
 
     model_id: ModelId
     api_key: str | None = None
-
-
-class PageQuery(_Body):
-    """Which to list, in the words of every hub-sdk."""
-
-    limit: Annotated[_Size, Field(description="How many a page.")] = None
-    per_page: Annotated[_Size, Field(description="The same, to hub-sdk 0.0.8 and before.")] = None
-    last_doc_id: Annotated[_Cursor, Field(alias="last_doc_id", description="lastRecordId of the page before.")] = ""
-    last_record_id: Annotated[_Cursor, Field(description="The same, to hub-sdk 0.0.8 and before.")] = ""
-    page: Annotated[int, Field(ge=0, le=10**9, description="Pages to leave out first.")] = 0
-    query: Annotated[str, Field(max_length=256, description="Looked for in the names.")] = ""
-    public: Annotated[bool, Field(description="Only what anyone may read. Needs no key.")] = False
-
-    @property
-    def size(self) -> int:
-        """How many a page."""
-        return min(max(self.limit or self.per_page or _PAGE, 1), _LARGEST_PAGE)
-
-    @property
-    def cursor(self) -> str | None:
-        """Where the page before ended."""
-        return self.last_doc_id or self.last_record_id or None
-
-    @property
-    def offset(self) -> int:
-        """How many to leave out first."""
-        return 0 if self.cursor else self.page * self.size
 
 
 class Id(_Body):

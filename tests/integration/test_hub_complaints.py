@@ -67,6 +67,9 @@ def test_client_is_told_of_each_thing_that_is_wrong(hub: HubServer) -> None:
         "The parameter 'limit' must be a whole number, not 'x'. The parameter 'last_doc_id' must be the lastRecordId of"
         " the page before, not 'y'. The parameter 'page' must be 0 or more, not '-1'."
     )
+    assert told(hub, "GET", wire.RUNS, params={"page": "1.0"}) == (
+        "The parameter 'page' must be a whole number, not '1.0'."
+    )
     assert told(hub, "POST", STATE, json={"state": "new"}, headers={wire.ATTEMPT_HEADER: "x"}).startswith(
         "The header 'hub-callbacks-attempt' must be a number, not 'x'. The field 'state' must be 'running', "
     )

@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 
 from hub_callbacks.server.auth import cookie_name
 from hub_callbacks.server.context import ThisHub
+from hub_callbacks.server.queries import WHOLE
 from hub_callbacks.server.store.runs import SORTS
 from hub_callbacks.wire import JudgedState
 
@@ -149,7 +150,7 @@ def listing_of(  # noqa: PLR0913 - a parameter of the address each
     where: str = "",
     sort: str = "started",
     direction: Annotated[str, Query(alias="dir")] = "",
-    page: Annotated[int, Query(ge=1, le=_MOST_PAGES)] = 1,
+    page: Annotated[int, Query(ge=1, le=_MOST_PAGES), WHOLE] = 1,
     col: Annotated[tuple[str, ...], Query()] = (),
 ) -> Listing:
     """A dependency: what the address says; words that we do not know count for nothing."""

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 
 from hub_callbacks import wire
 from hub_callbacks.server.auth import Manager
-from hub_callbacks.server.bodies import FAILURES, PageQuery, Reply
+from hub_callbacks.server.bodies import FAILURES, Reply
 from hub_callbacks.server.context import ThisHub
 from hub_callbacks.server.people import EventListing, EventShown
+from hub_callbacks.server.queries import PageQuery
 
 router = APIRouter(tags=["audit"], responses={status: FAILURES[status] for status in (401, 403, 422)})
 

@@ -9,10 +9,11 @@ from fastapi import Request
 
 from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import key_needed
-from hub_callbacks.server.bodies import Id, Listing, Object, PageQuery, Reply, StoredFile
+from hub_callbacks.server.bodies import Id, Listing, Object, Reply, StoredFile
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.documents import check_document
 from hub_callbacks.server.files import thing_path
+from hub_callbacks.server.queries import PageQuery
 from hub_callbacks.server.routes.access import settle
 from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.access import Collection

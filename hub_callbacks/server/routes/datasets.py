@@ -16,12 +16,12 @@ from hub_callbacks.server.bodies import (
     Id,
     Listing,
     Object,
-    PageQuery,
     Reply,
     StoredFile,
 )
 from hub_callbacks.server.context import ThisHub
 from hub_callbacks.server.forms import file_form, publish_archive, received_form
+from hub_callbacks.server.queries import PageQuery
 from hub_callbacks.server.routes import collections
 from hub_callbacks.server.routes.access import readable_thing, thing_owner
 from hub_callbacks.server.store.rows import Caller, Thing

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from hub_callbacks.server.auth import Anyone
-from hub_callbacks.server.bodies import FAILURES, FileUrl, Listing, PageQuery, Reply, StorageBody
+from hub_callbacks.server.bodies import FAILURES, FileUrl, Listing, Reply, StorageBody
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.files import file_path, thing_path
+from hub_callbacks.server.queries import PageQuery
 from hub_callbacks.server.routes import collections, models
 from hub_callbacks.server.routes.access import check_readable
 

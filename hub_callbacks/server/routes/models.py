@@ -16,7 +16,6 @@ from hub_callbacks.server.bodies import (
     Id,
     Listing,
     Object,
-    PageQuery,
     PatchBody,
     Reply,
     ResetBody,
@@ -24,6 +23,7 @@ from hub_callbacks.server.bodies import (
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.documents import check_document, check_row
 from hub_callbacks.server.files import file_path, pointed_to, training_path
+from hub_callbacks.server.queries import PageQuery
 from hub_callbacks.server.routes.access import Attempt, Owner, ReadableModel, check_readable, owner, settle
 from hub_callbacks.server.routes.collections import note_publishing, reader, root_url
 from hub_callbacks.server.shapes import hub_model

@@ -15,7 +15,6 @@ from hub_callbacks.server.bodies import (
     Id,
     Listing,
     Object,
-    PageQuery,
     Reply,
     StoredFile,
     ThingBody,
@@ -23,6 +22,7 @@ from hub_callbacks.server.bodies import (
 )
 from hub_callbacks.server.context import ThisHub
 from hub_callbacks.server.forms import file_form, publish_image, received_form
+from hub_callbacks.server.queries import PageQuery
 from hub_callbacks.server.routes import collections
 from hub_callbacks.server.routes.access import readable_thing, thing_owner
 from hub_callbacks.server.store.rows import Caller, Thing

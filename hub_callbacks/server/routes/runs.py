@@ -19,6 +19,7 @@ from hub_callbacks.server.dashboard.filters import FilterError
 from hub_callbacks.server.dashboard.listing import STATES, Listing, ThisListing
 from hub_callbacks.server.dashboard.runs_page import query_of
 from hub_callbacks.server.export import MEDIA_TYPES, NoParquetError, export, filename
+from hub_callbacks.server.queries import WHOLE
 from hub_callbacks.server.routes.access import ReadableModel
 from hub_callbacks.server.shapes import hub_run
 from hub_callbacks.server.store.rows import Caller, Model
@@ -30,7 +31,7 @@ _FILE = {"content": files(*MEDIA_TYPES.values())}
 _METRIC = re.compile(r"[A-Za-z][\w.()@-]*/[\w./()@-]+")
 
 router = APIRouter(tags=["runs"], responses=FAILURES)
-Limit = Annotated[int, Query(ge=1, le=1000, description="Runs a page.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Runs a page."), WHOLE]
 States = Annotated[tuple[str, ...], Query()]
 Chosen = Annotated[tuple[str, ...], Query(description="IDs of runs; the filters then count for nothing.")]
 

@@ -9,10 +9,11 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from hub_callbacks import wire
 from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import Manager, Viewer
-from hub_callbacks.server.bodies import FAILURES, Id, PageQuery, Reply, also
+from hub_callbacks.server.bodies import FAILURES, Id, Reply, also
 from hub_callbacks.server.context import ThisHub
 from hub_callbacks.server.documents import check_document
 from hub_callbacks.server.people import UserBody, UserListing, UserShown
+from hub_callbacks.server.queries import PageQuery
 from hub_callbacks.server.store import NotFoundError
 from hub_callbacks.server.store.people import User
 from hub_callbacks.server.store.rows import Caller
