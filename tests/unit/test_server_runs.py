@@ -146,14 +146,6 @@ def test_runs_are_sorted_by_an_argument_and_by_a_metric(store: Store, owner: str
     assert names(store, sort=SCORES[0], is_descending=False) == ["small", "large"]
 
 
-def test_runs_are_sorted_by_an_argument_that_is_a_word(store: Store, owner: str) -> None:
-    given = {"sgd": {"optimizer": "SGD"}, "none": {}, "adam": {"optimizer": "adamW"}, "odd": {"optimizer": 3}}
-    for name, args in given.items():
-        start(store, owner, name, args=args)
-    assert names(store, sort="optimizer") == ["odd", "sgd", "adam", "none"]
-    assert names(store, sort="optimizer", is_descending=False) == ["odd", "adam", "sgd", "none"]
-
-
 def test_runs_come_page_by_page_in_every_order(store: Store, owner: str) -> None:
     for name in "abcde":
         start(store, owner, name)
