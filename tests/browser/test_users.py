@@ -146,6 +146,9 @@ def test_last_admin_stays(page: Page, hub: HubServer, watch: Watch) -> None:
     page.locator("summary", has_text="Delete").click()
     page.get_by_role("button", name="for good").last.click()
     expect(page.get_by_role("alert")).to_contain_text("last admin")
+    expect(page.get_by_text("Lock out")).to_have_count(0)
+    reply = page.request.post(f"/users/{admins[0]}/lock", headers={"origin": hub.url})
+    assert (reply.status, hub.send("GET", wire.USERS).status_code) == (422, 200)
     watch.forgive("status of 422")
 
 

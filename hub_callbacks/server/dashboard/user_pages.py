@@ -122,9 +122,11 @@ def create_key(
 
 
 @router.post(f"{_USER}/lock")
-def lock(user_id: str, hub: ThisHub, caller: PageAdmin, request: Request) -> Response:
+def lock(user_id: str, hub: ThisHub, caller: PageAdmin, render: ThisRenderer, request: Request) -> Response:
     """Revoke every key of a user and forget their password: until they get a new one they cannot come in."""
     auth.check_own_page(request)
+    if user_id == caller.user_id:  # so that there is always somebody who can let people in
+        return _one(hub, caller, render, user_id, problem="Nobody locks themselves out. Another admin can do it.")
     if _visible(hub, caller, user_id).has_password:
         api.patch(user_id, UserBody(password=None), caller, request, hub)
     for key in hub.store.list_keys(user_id):
