@@ -60,11 +60,11 @@ def table(figures: Iterable[Figure]) -> str:
 
 def report(figures: Sequence[Figure], *, load: float, commit: str = "") -> str:
     """The table, and below it what was missed, of which commit, and on what machine, with its load at the start."""
-    missed = [figure.name for figure in figures if figure.is_missed]
+    missed = [" of ".join(filter(None, (figure.name, figure.of))) for figure in figures if figure.is_missed]
     of = f" at {commit}" if commit else ""
     machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     return (
-        f"{table(figures)}\n\nMissed: {', '.join(missed) or 'nothing'}."
+        f"{table(figures)}\n\nMissed: {'; '.join(missed) or 'nothing'}."
         f" Measured{of} on {datetime.now(tz=timezone.utc):%Y-%m-%d} with {machine}, load {load:.1f} at the start.\n"
     )
 
