@@ -57,7 +57,7 @@ def parse_row(text: str) -> dict[str, float]:
     row = json.loads(text)
     if not isinstance(row, dict):
         raise ValueError(f"{text[:80]!r} is not a JSON object")  # noqa: TRY004 - the value is wrong, not our call
-    return {name: number(value) for name, value in row.items()}
+    return _numbers(row)
 
 
 def best_of(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
