@@ -169,7 +169,7 @@ def test_run_leads_with_the_arguments_that_were_changed(page: Page, model_id: st
     changed = page.get_by_role("table", name="Changed from Ultralytics' defaults")
     expect(changed.locator("tbody tr")).to_have_count(1)
     expect(changed.locator("tbody tr")).to_contain_text("imgsz")
-    page.get_by_text("1 others").click()
+    page.get_by_text("1 other", exact=True).click()
     expect(page.get_by_role("row", name="workers 8")).to_be_visible()
     expect(page.get_by_text("GFLOPs")).to_be_visible()
 
