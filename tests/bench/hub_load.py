@@ -83,7 +83,7 @@ class MlflowTarget:
         return post(self.url, "/api/2.0/mlflow/runs/log-batch", body.encode(), {})
 
 
-def measure(*, seconds: float, rounds: int, only_hub: bool = False) -> Iterator[Figure]:
+def measure(*, seconds: float, rounds: int) -> Iterator[Figure]:
     """Figures of each server, of ours against theirs, and of PostgreSQL against SQLite."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

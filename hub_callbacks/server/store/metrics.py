@@ -28,9 +28,14 @@ _ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq")
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))
 )
-_PUT = text(  # the same words for SQLite (lang_upsert.html) and PostgreSQL
-    "INSERT INTO metrics (model_seq, epoch, row_json) VALUES (:seq, :epoch, :row)"
-    " ON CONFLICT (model_seq, epoch) DO UPDATE SET row_json = excluded.row_json"
+_INSERT, _OR_REPLACE = (  # the same words for SQLite (lang_upsert.html) and PostgreSQL
+    "INSERT INTO metrics (model_seq, epoch, row_json)",
+    "ON CONFLICT (model_seq, epoch) DO UPDATE SET row_json = excluded.row_json",
+)
+_PUT = text(f"{_INSERT} VALUES (:seq, :epoch, :row) {_OR_REPLACE}")
+_PUT_ARRAYS = text(  # one statement for all rows: each would be a message there and back, and a plan
+    f"{_INSERT} SELECT * FROM unnest(CAST(:seq AS bigint[]), CAST(:epoch AS integer[]), CAST(:row AS text[]))"  # noqa: S608
+    f" {_OR_REPLACE}"
 )
 _NOTE = (
     update(models)
@@ -87,7 +92,11 @@ class MetricStore:
 
     def _put(self, connection: Connection, runs: Sequence[_Run]) -> None:
         changed = {run.model.seq for run in runs if _has_any(connection, run)}
-        connection.execute(_PUT, [row for run in runs for row in run.parameters()])
+        rows = [row for run in runs for row in run.parameters()]
+        if self.database.is_sqlite:
+            connection.execute(_PUT, rows)
+        else:
+            connection.execute(_PUT_ARRAYS, {name: [row[name] for row in rows] for name in rows[0]})
         notes = [self._changes(run) for run in runs]
         for note in notes:
             if note["model_seq"] in changed:  # a replaced row may have held the best value
