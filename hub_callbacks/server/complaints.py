@@ -19,7 +19,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     wire.ID_PATTERN: "an ID, which has 20 letters and digits",
     r"^\d{1,9}$": "a number of up to 9 digits",
     r"^[0-9]{0,18}$": "the lastRecordId of the page before",
-    r"^[^@\s\x00]+@[^@\s\x00]+$": "an e-mail address",
+    r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$": "an e-mail address",
 }
 _KINDS: Final[Mapping[str, str]] = {
     "bool_parsing": "true or false",

@@ -11,7 +11,7 @@ from hub_callbacks.server.bodies import ModelId, Reply, Unix
 from hub_callbacks.server.store.rows import Role
 
 Name = Annotated[str, Field(max_length=256)]
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$")]
 Password = Annotated[str, Field(min_length=10, max_length=1024)]
 _OWN = {"name", "email", "role", "password"}
 
