@@ -23,7 +23,7 @@ from hub_callbacks.server.observing import Numbers, Observer
 from hub_callbacks.server.readiness import Readiness
 from hub_callbacks.server.reception import delete_expired
 from hub_callbacks.server.routes import api_router
-from hub_callbacks.server.routes.access import changers_of
+from hub_callbacks.server.routes.access import changers_of, take_reports
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.store import Store
 
@@ -70,7 +70,7 @@ def create_app(
         incoming=Incoming(),
         limits=limits,
         changers=Lots(partial(changers_of, store)),
-        reports=Lots(store.put_reports),
+        reports=Lots(partial(take_reports, store)),
     )
     app.include_router(api_router())
     app.include_router(page_router())

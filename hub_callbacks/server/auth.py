@@ -94,6 +94,12 @@ def is_key(shown: str) -> bool:
     return "." not in shown
 
 
+def plain_key(request: Request) -> str | None:
+    """The API key that the request shows, where that is the only thing by which it says who sends it."""
+    key = request.headers.get(wire.API_KEY_HEADER)
+    return key if key and is_key(key) and "authorization" not in request.headers else None
+
+
 def key_needed() -> HTTPException:
     """What a caller without a key is told."""
     return HTTPException(401, "An API key is needed, in the header x-api-key.", headers=CHALLENGE)

@@ -13,11 +13,11 @@ from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.limits import Limits
 from hub_callbacks.server.lots import Lots
-from hub_callbacks.server.permissions import Claim
+from hub_callbacks.server.permissions import Claim, ClaimedReport
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.standing import Standing, judge
 from hub_callbacks.server.store import Store
-from hub_callbacks.server.store.rows import Caller, Model, Report
+from hub_callbacks.server.store.rows import Caller, Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Hub:
         incoming: The uploads that this process is receiving.
         limits: What it takes at most.
         changers: Finds who claims to change a model, and raises as `routes.access.own_model` does.
-        reports: Takes metrics, and raises as `Store.put_metrics` does.
+        reports: Takes metrics, and raises as `changers` and `Store.put_metrics` do.
     """
 
     store: Store
@@ -41,7 +41,7 @@ class Hub:
     incoming: Incoming
     limits: Limits
     changers: Lots[Claim, Caller]
-    reports: Lots[Report, None]
+    reports: Lots[ClaimedReport, None]
 
     def judge(self, model: Model) -> Standing:
         """How the run stands now."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.failures import failure
 from hub_callbacks.server.limits import DEFAULTS, Limits
+from hub_callbacks.server.patience import within
 
 _BODY = "hub_callbacks.body"  # where the scope has it
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -86,10 +86,10 @@ class Guard:
                 _protect(headers)
                 if not await body.drain():
                     headers["connection"] = "close"  # what may still come of the body is no next request
-            with anyio.move_on_after(stall_s) as waiting:
-                await send(message)
-            if waiting.cancelled_caught:
-                raise StalledError(f"The client took no byte of the reply for {stall_s:g} seconds.")
+            try:
+                await within(stall_s, send(message))
+            except TimeoutError as error:
+                raise StalledError(f"The client took no byte of the reply for {stall_s:g} seconds.") from error
 
         if self._hosts and _name(asked.get("host", "")) not in self._hosts:
             reply = failure(
@@ -130,11 +130,11 @@ class _Body:
         """
         if self._is_over:
             return await self._receive()
-        with anyio.move_on_after(self._stall_s) as waiting:
-            message = await self._receive()
-        if waiting.cancelled_caught:
+        try:
+            message = await within(self._stall_s, self._receive())
+        except TimeoutError as error:
             self._has_stalled = self._is_over = True
-            raise HTTPException(408, f"No byte came for {self._stall_s:g} seconds.")
+            raise HTTPException(408, f"No byte came for {self._stall_s:g} seconds.") from error
         self._is_drained = self._is_over = message["type"] != "http.request" or not message.get("more_body", False)
         self._size_bytes += len(message.get("body", b""))
         if self._is_limited and self._size_bytes > self._limit_bytes:

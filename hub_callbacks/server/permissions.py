@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hub_callbacks.server.store.rows import Caller, Place
+from hub_callbacks.server.store.rows import Caller, Place, Report
 
 
 class Claim(NamedTuple):
@@ -15,6 +15,13 @@ class Claim(NamedTuple):
 
     key: str
     model_id: str
+
+
+class ClaimedReport(NamedTuple):
+    """A report, with the claim of whoever makes it; None where that was judged before."""
+
+    claim: Claim | None
+    report: Report
 
 
 def may_read(caller: Caller | None, place: Place) -> bool:

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from hub_callbacks import wire
 from hub_callbacks.server.auth import ShownKey, identify, identify_anyone, is_key, key_needed, known, with_role
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.permissions import Claim, may_change, may_read
+from hub_callbacks.server.permissions import Claim, ClaimedReport, may_change, may_read
 from hub_callbacks.server.store import NotFoundError, Store
 from hub_callbacks.server.store.access import Collection
 from hub_callbacks.server.store.rows import Caller, Model, Place, Thing
@@ -140,6 +140,16 @@ def changers_of(store: Store, claims: Sequence[Claim]) -> list[Caller | Exceptio
             wanted.setdefault(caller.user_id, set()).add(claim.model_id)
     places = {user_id: store.places_of("models", ids, user_id) for user_id, ids in wanted.items()}
     return [_judge(claim, callers.get(claim.key), places) for claim in claims]
+
+
+def take_reports(store: Store, claimed: Sequence[ClaimedReport]) -> list[Exception | None]:
+    """Take the reports of those who may make them; for each None, or why it was not taken."""
+    claims = [claim for claim, _ in claimed if claim is not None]
+    judged = dict(zip(claims, changers_of(store, claims), strict=True)) if claims else {}
+    found = [claim and judged[claim] for claim, _ in claimed]
+    admitted = [report for (_, report), who in zip(claimed, found, strict=True) if not isinstance(who, Exception)]
+    taken = iter(store.put_reports(admitted) if admitted else ())
+    return [who if isinstance(who, Exception) else next(taken) for who in found]
 
 
 def _judge(claim: Claim, found: Caller | None, places: Mapping[str, Mapping[str, Place]]) -> Caller | Exception:
