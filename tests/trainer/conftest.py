@@ -88,11 +88,13 @@ class Machine:
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_CALLBACKS_")}
-        config_dir = self.folder / "ultralytics"
+        config_dir, temporary = self.folder / "ultralytics", self.folder / "tmp"
         config_dir.mkdir(exist_ok=True)  # from 8.4 on, /tmp/Ultralytics is everybody's where it is missing
+        temporary.mkdir(exist_ok=True)  # DDP leaves its logs there
         local = {
             "HUB_CALLBACKS_DATA_DIR": str(self.data_dir),
             "HUB_CALLBACKS_PORT": "0",
+            "TMPDIR": str(temporary),
             "YOLO_CONFIG_DIR": str(config_dir),
             "YOLO_AUTOINSTALL": "false",
             "PYTHONUNBUFFERED": "1",
