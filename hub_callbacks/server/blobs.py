@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
+
+from hub_callbacks.server.landing import LandingFile
 
 _READ_BYTES = 1 << 20  # each piece is a hop to a thread: a quarter of them, and the hub takes half as long for a file
 
@@ -175,7 +175,7 @@ class FileWriter:
 
     def __init__(self, name: str, *, incoming: Path, home: Path) -> None:
         self._name, self._incoming, self._home = name, incoming, home
-        self._file = io.FileIO(incoming, "x")
+        self._file = LandingFile(incoming, "x")
         self._digest = hashlib.sha256()
         self._size_bytes = 0
 
@@ -186,7 +186,7 @@ class FileWriter:
 
     def write(self, data: bytes) -> None:
         """Write more bytes."""
-        _write_all(self._file, data)
+        self._file.append(data)
         self._digest.update(data)
         self._size_bytes += len(data)
 
@@ -196,7 +196,7 @@ class FileWriter:
 
     def publish(self) -> str:
         """Give the file its name. Bytes and name are on the disk when this returns, and outlive a power cut."""
-        _publish(self._file, self._incoming, self._home)
+        self._file.publish(self._incoming, self._home)
         return self._name
 
     def discard(self) -> None:
@@ -213,16 +213,15 @@ class PartialFile:
         if home.exists():  # the hub died when it had published the file, and before the store knew
             home.replace(partial)
         partial.touch()
-        self._file = io.FileIO(partial, "r+")
+        self._file = LandingFile(partial, "r+")
 
     def truncate(self, size_bytes: int) -> None:
         """Cut the file off there; the next byte goes to its end."""
-        self._file.truncate(size_bytes)
-        self._file.seek(size_bytes)
+        self._file.go_on_at(size_bytes)
 
     def write(self, data: bytes) -> None:
         """Write more bytes. They outlive this process; a power cut may take them until `publish`."""
-        _write_all(self._file, data)
+        self._file.append(data)
 
     def flush(self) -> None:
         """Nothing: what was written is the system's already."""
@@ -240,7 +239,7 @@ class PartialFile:
 
     def publish(self) -> str:
         """Give the file its name. Bytes and name are on the disk when this returns, and outlive a power cut."""
-        _publish(self._file, self._partial, self._home)
+        self._file.publish(self._partial, self._home)
         return self._name
 
     def close(self) -> None:
@@ -253,31 +252,6 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except FileNotFoundError:
         return None
-
-
-def _write_all(file: io.FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
-
-
-def _publish(file: io.FileIO, path: Path, home: Path) -> None:
-    os.fsync(file.fileno())
-    file.close()
-    home.parent.mkdir(exist_ok=True)
-    path.replace(home)
-    for folder in (home.parent, home.parent.parent):
-        _fsync_folder(folder)
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows has no handle for a folder to sync, and journals the rename itself
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _pieces(file: IO[bytes], left: int) -> Iterator[bytes]:
