@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, select
 
 from hub_callbacks.server.store import attempts, values
+from hub_callbacks.server.store.batches import Batch
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError, StoreError
 from hub_callbacks.server.store.rows import MetricsRow, Report
@@ -32,17 +33,17 @@ _INSERT, _OR_REPLACE = (  # the same words for SQLite (lang_upsert.html) and Pos
     "INSERT INTO metrics (model_seq, epoch, row_json)",
     "ON CONFLICT (model_seq, epoch) DO UPDATE SET row_json = excluded.row_json",
 )
-_PUT = text(f"{_INSERT} VALUES (:seq, :epoch, :row) {_OR_REPLACE}")
-_PUT_ARRAYS = text(  # one statement for all rows: each would be a message there and back, and a plan
-    f"{_INSERT} SELECT * FROM unnest(CAST(:seq AS bigint[]), CAST(:epoch AS integer[]), CAST(:row AS text[]))"  # noqa: S608
-    f" {_OR_REPLACE}"
+_PUT = Batch(
+    f"{_INSERT} VALUES (:model_seq, :epoch, :row_json) {_OR_REPLACE}",
+    f"{_INSERT} SELECT * FROM {{given}} {_OR_REPLACE}",  # noqa: S608
+    *metrics.c,
 )
-_NOTE = (
-    update(models)
-    .where(models.c.seq == bindparam("model_seq"))
-    .values(
-        {name: bindparam(name) for name in ("best", "last", "last_epoch", "last_seen_at", "last_row_at", "epoch_times")}
-    )
+_NOTED = ("best", "last", "last_epoch", "last_seen_at", "last_row_at", "epoch_times")
+_NOTE = Batch(
+    f"UPDATE models SET {', '.join(f'{name} = :{name}' for name in _NOTED)} WHERE seq = :seq",  # noqa: S608
+    f"UPDATE models SET {', '.join(f'{name} = given.{name}' for name in _NOTED)} FROM {{given}}"  # noqa: S608
+    " WHERE models.seq = given.seq",
+    *(models.c[name] for name in ("seq", *_NOTED)),
 )
 _MODEL_ROWS = (
     select(metrics.c.epoch, metrics.c.row_json)
@@ -93,15 +94,12 @@ class MetricStore:
     def _put(self, connection: Connection, runs: Sequence[_Run]) -> None:
         changed = {run.model.seq for run in runs if _has_any(connection, run)}
         rows = [row for run in runs for row in run.parameters()]
-        if self.database.is_sqlite:
-            connection.execute(_PUT, rows)
-        else:
-            connection.execute(_PUT_ARRAYS, {name: [row[name] for row in rows] for name in rows[0]})
+        _PUT.execute(connection, rows)
         notes = [self._changes(run) for run in runs]
         for note in notes:
-            if note["model_seq"] in changed:  # a replaced row may have held the best value
-                note["best"] = values.dump(_best(connection, note["model_seq"]))
-        connection.execute(_NOTE, notes)
+            if note["seq"] in changed:  # a replaced row may have held the best value
+                note["best"] = values.dump(_best(connection, note["seq"]))
+        _NOTE.execute(connection, notes)
 
     def _changes(self, run: _Run) -> dict[str, Any]:
         model, rows = run.model, run.rows
@@ -109,7 +107,7 @@ class MetricStore:
         is_last = model.last_epoch is None or newest >= model.last_epoch
         now = self.clock()
         return {
-            "model_seq": model.seq,
+            "seq": model.seq,
             "best": values.dump(values.best_of([values.load(model.best), *rows.values()])),
             "last": values.dump(rows[newest]) if is_last else model.last,
             "last_epoch": newest if is_last else model.last_epoch,
@@ -127,7 +125,7 @@ class _Run:
 
     def parameters(self) -> Iterator[dict[str, Any]]:
         for epoch, row in self.rows.items():
-            yield {"seq": self.model.seq, "epoch": epoch, "row": values.dump(row)}
+            yield {"model_seq": self.model.seq, "epoch": epoch, "row_json": values.dump(row)}
 
 
 def _take(runs: Mapping[str, _Run], report: Report) -> StoreError | None:

@@ -7,12 +7,12 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store import IdTakenError, NotFoundError, Store, SupersededError
 from hub_callbacks.server.store.rows import Caller, Report
-from hub_callbacks.server.store.schema import checkpoints, metrics
+from hub_callbacks.server.store.schema import checkpoints, metrics, models
 from tests.unit.store.arrivals import MAP, new_checkpoint
 
 ADMIN = Caller(user_id="", name="", role="admin")
@@ -60,6 +60,28 @@ def test_metrics_of_no_rows_change_nothing(store: Store, owner: str) -> None:
 def test_metrics_of_no_model_are_refused(store: Store) -> None:
     with pytest.raises(NotFoundError):
         store.put_metrics(wire.new_id(), {0: {}})
+
+
+@pytest.mark.parametrize("name", ['"', "\\", "\\n", "a\nb", "\x00", "{}", "'", ",", " ", "", "\u00e9\u2028", "\ud800"])
+def test_metrics_of_any_name_are_kept_with_their_epochs(store: Store, owner: str, name: str) -> None:
+    one, other = (store.create_model({}, owner=owner).id for _ in range(2))
+    reports = [
+        Report(model_id=one, rows={0: {name: 0.1, MAP: 1.0}, 1: {}}),
+        Report(model_id=other, rows={7: {name: 0.2}}),
+    ]
+    assert store.put_reports(reports) == [None, None]
+    assert [(row.epoch, row.values) for row in store.metrics(one)] == [(0, {name: 0.1, MAP: 1.0}), (1, {})]
+    assert [(row.epoch, row.values) for row in store.metrics(other)] == [(7, {name: 0.2})]
+
+
+def test_metrics_leave_unknown_what_an_earlier_release_did_not_note(store: Store, owner: str) -> None:
+    ids = [store.create_model({}, owner=owner).id for _ in range(2)]
+    store.put_reports([Report(model_id=model_id, rows={3: {MAP: 0.5}}) for model_id in ids])
+    with store.database.write() as connection:
+        connection.execute(update(models).values(last_row_at=None, epoch_times=None))
+    store.put_reports([Report(model_id=ids[0], rows={2: {MAP: 0.1}}), Report(model_id=ids[1], rows={4: {MAP: 0.1}})])
+    found = [store.get_model(model_id) for model_id in ids]
+    assert [model and (model.last_row_at, model.last_epoch) for model in found] == [(None, 3), (1000.0, 4)]
 
 
 def test_reports_taken_together_are_as_if_one_came_after_the_other(store: Store, owner: str) -> None:
