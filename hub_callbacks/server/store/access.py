@@ -9,16 +9,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, false, not_, or_, select, true
 
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
+from hub_callbacks.server.store.lists import is_unset, one_of
 from hub_callbacks.server.store.rows import Caller, Place
 from hub_callbacks.server.store.schema import datasets, members, models, projects
 
 Collection = Literal["models", "datasets", "projects"]
 TABLES: Final[dict[Collection, Table]] = {"models": models, "datasets": datasets, "projects": projects}
 _OF_PROJECT: Final = (projects.c.id, projects.c.owner, projects.c.is_public, members.c.role)
+_IS_MEMBER: Final = and_(members.c.project_seq == projects.c.seq, members.c.user_id == bindparam("user_id"))
+
+
+def _things(table: Table, *, is_deleted: bool) -> Select[Any]:
+    """Those of the things that there are, with the projects that they are in, and what those are to the user."""
+    project = and_(projects.c.seq == table.c.project_seq, projects.c.deleted_at.is_(None))
+    own = (table.c.id.label("thing_id"), table.c.owner.label("thing_owner"), table.c.is_public.label("is_thing_public"))
+    wanted = select(*own, table.c.project_seq, *_OF_PROJECT)
+    wanted = wanted.select_from(table.outerjoin(projects, project).outerjoin(members, _IS_MEMBER))
+    standing = not_(is_unset(table.c.deleted_at)) if is_deleted else is_unset(table.c.deleted_at)
+    return wanted.where(one_of(table.c.id, "ids"), standing)
+
+
+_THINGS: Final = {
+    (name, is_deleted): _things(TABLES[name], is_deleted=is_deleted)
+    for name in ("models", "datasets")
+    for is_deleted in (False, True)
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +77,9 @@ class AccessStore:
         is_deleted: bool = False,
     ) -> dict[str, Place]:
         """`place_of` for each of the models or data sets that there is."""
-        table = TABLES[collection]
-        standing = table.c.deleted_at.is_not(None) if is_deleted else table.c.deleted_at.is_(None)
+        wanted = _THINGS[collection, is_deleted]
         with self.database.read() as connection:
-            rows = connection.execute(_things(table, user_id).where(table.c.id.in_(thing_ids), standing))
+            rows = connection.execute(wanted, {"ids": list(thing_ids), "user_id": user_id})
             return {row.thing_id: _place(row) for row in rows}
 
     def place_in(self, project_id: str, user_id: str) -> Place:
@@ -126,14 +144,6 @@ def _in(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return table.c.project_seq.in_(select(projects.c.seq).where(live))
 
 
-def _things(table: Table, user_id: str) -> Select[Any]:
-    """Things with the projects that they are in, and what those are to the user."""
-    project = and_(projects.c.seq == table.c.project_seq, projects.c.deleted_at.is_(None))
-    own = (table.c.id.label("thing_id"), table.c.owner.label("thing_owner"), table.c.is_public.label("is_thing_public"))
-    wanted = select(*own, table.c.project_seq, *_OF_PROJECT)
-    return wanted.select_from(table.outerjoin(projects, project).outerjoin(members, _is_member(user_id)))
-
-
 def _place(row: Any) -> Place:
     own = Place(owner=row.thing_owner, is_public=row.is_thing_public)
     if row.project_seq is None:
@@ -144,13 +154,10 @@ def _place(row: Any) -> Place:
 
 
 def _project(connection: Connection, condition: ColumnElement[bool], user_id: str) -> Place | None:
-    wanted = select(*_OF_PROJECT).select_from(projects.outerjoin(members, _is_member(user_id)))
-    row = connection.execute(wanted.where(condition, projects.c.deleted_at.is_(None))).one_or_none()
+    wanted = select(*_OF_PROJECT).select_from(projects.outerjoin(members, _IS_MEMBER))
+    wanted = wanted.where(condition, projects.c.deleted_at.is_(None))
+    row = connection.execute(wanted, {"user_id": user_id}).one_or_none()
     return _place_of_project(row) if row else None
-
-
-def _is_member(user_id: str) -> ColumnElement[bool]:
-    return and_(members.c.project_seq == projects.c.seq, members.c.user_id == user_id)
 
 
 def _place_of_project(row: Any) -> Place:

@@ -13,6 +13,7 @@ from sqlalchemy import Select, bindparam, delete, insert, or_, select, text, upd
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
+from hub_callbacks.server.store.lists import one_of
 from hub_callbacks.server.store.people import Key
 from hub_callbacks.server.store.rows import Caller, Role, lower
 from hub_callbacks.server.store.schema import keys, secrets, users
@@ -29,7 +30,7 @@ _CALLERS = (
         or_(keys.c.expires_at.is_(None), keys.c.expires_at > bindparam("now")),
     )
 )
-_BY_HASH = _CALLERS.where(keys.c.hash.in_(bindparam("hashes", expanding=True)))
+_BY_HASH = _CALLERS.where(one_of(keys.c.hash, "hashes"))
 _BY_ID = _CALLERS.where(keys.c.id == bindparam("key_id"))
 _KEYS = (
     select(*(column for column in keys.c if column.name not in {"hash", "role"}))

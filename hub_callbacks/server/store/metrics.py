@@ -13,6 +13,7 @@ from hub_callbacks.server.store import attempts, values
 from hub_callbacks.server.store.batches import Batch
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError, StoreError
+from hub_callbacks.server.store.lists import is_unset, one_of
 from hub_callbacks.server.store.rows import MetricsRow, Report
 from hub_callbacks.server.store.schema import metrics, models
 
@@ -22,7 +23,7 @@ _MODELS = select(
     *(models.c.last_row_at, models.c.started_at, models.c.epoch_times),
     *attempts.COLUMNS,
 )
-_MODELS = _MODELS.where(models.c.id.in_(bindparam("ids", expanding=True)), models.c.deleted_at.is_(None))
+_MODELS = _MODELS.where(one_of(models.c.id, "ids"), is_unset(models.c.deleted_at))
 # Locked in one order: two hubs that take many each would wait for each other for ever.
 _MODELS = _MODELS.order_by(models.c.seq).with_for_update(key_share=True)
 _ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))

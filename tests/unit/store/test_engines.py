@@ -12,10 +12,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 
 from hub_callbacks.server.store import NewerStoreError, Store, UnreachableStoreError, open_store
 from hub_callbacks.server.store.database import migrations
+from hub_callbacks.server.store.rows import Report
 from hub_callbacks.server.store.schema import metadata
 from tests.unit.store.arrivals import MAP, new_checkpoint
 
@@ -106,3 +107,22 @@ def test_postgresql_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UnreachableStoreError, match=r'^For PostgreSQL, install "hub-callbacks\[postgres\]"\.$'):
         open_store("postgresql://hub@127.0.0.1/hub")
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+def test_sqlite_finds_the_runs_of_many_reports_by_their_ids(store: Store, owner: str) -> None:
+    said: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        said.append((statement, parameters))
+
+    ids = [store.create_model({}, owner=owner).id for _ in range(20)]
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    store.places_of("models", ids, owner)
+    store.put_reports([Report(model_id=model_id, rows={}) for model_id in ids])
+    event.remove(store.database.engine, "before_cursor_execute", note)
+    looked_up = [(statement, parameters) for statement, parameters in said if "FROM models" in statement]
+    with store.database.read() as connection:
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}", given).all() for told, given in looked_up]
+    assert len(plans) == 2
+    assert all("SEARCH models USING INDEX sqlite_autoindex_models_1 (id=?)" in str(plan) for plan in plans)
