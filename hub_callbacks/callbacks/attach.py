@@ -16,13 +16,13 @@ import functools
 import logging
 import os
 import sys
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hub_callbacks._bootstrap import MODULES, is_disabled
 from hub_callbacks.callbacks import model, tuning
+from hub_callbacks.callbacks.living import ByTrainer
 from hub_callbacks.callbacks.model import MARK
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ _log = logging.getLogger(__name__)
 _TRAINER_BY_BASE = dict(zip(MODULES[::3], MODULES[1::3], strict=True))
 _BUILT_IN = {base.removesuffix("base") + "hub" for base in _TRAINER_BY_BASE}
 
-# Trainers that plugins were told of, and not yet of their end. The parent of a DDP training also runs `train`, but
-# none of its events; a mark on the trainer would be pickled into its children.
-_begun: weakref.WeakSet[Any] = weakref.WeakSet()
+# Trainers with the plugins that were told of them, and not yet of their end. The parent of a DDP training also runs
+# `train`, but none of its events; a mark on the trainer would be pickled into its children.
+_begun: ByTrainer[Plugins] = ByTrainer()
 
 
 def patch(module: ModuleType) -> None:
@@ -214,18 +214,20 @@ def _take_off_built_in(trainer: TrainerView) -> None:
 
 
 def _end(trainer: TrainerView, error: BaseException | None) -> None:
-    if trainer in _begun and (plugins := _plugins()) is not None:
-        _begun.discard(trainer)
+    if (plugins := _begun.pop(trainer)) is not None:
         plugins.call("teardown", trainer=trainer, error=error)
 
 
 def _emit(event: str, trainer: TrainerView) -> None:
-    if trainer not in _begun:
-        if not _is_reporting():
-            return
-        _begun.add(trainer)
-    if (plugins := _plugins()) is not None:
+    if (plugins := _begun.get(trainer) or _begin(trainer)) is not None:
         plugins.call(event, trainer=trainer)
+
+
+def _begin(trainer: TrainerView) -> Plugins | None:
+    plugins = _plugins() if _is_reporting() else None
+    if plugins is not None:
+        _begun.put(trainer, plugins)
+    return plugins
 
 
 def _is_reporting() -> bool:

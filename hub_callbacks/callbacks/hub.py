@@ -21,11 +21,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from hub_callbacks.callbacks import model, run_file
 from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.callbacks.attach import ultralytics_settings
+from hub_callbacks.callbacks.living import ByTrainer
 from hub_callbacks.callbacks.pictures import put_artifacts
 from hub_callbacks.callbacks.receipt import show_delivery
 from hub_callbacks.courier.local_hub import START_TIMEOUT_S
@@ -73,8 +74,7 @@ class _Run:
             self.session.plan_epochs(epochs)
 
 
-# Per trainer, since the functions are shared by all: not on the trainer, which is pickled and copied.
-_runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
+_runs: ByTrainer[_Run] = ByTrainer()  # the functions are shared by all trainers
 _warned: WeakSet[Any] = WeakSet()  # trainers, also those whose run has ended
 
 
@@ -82,9 +82,9 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
     """Keep everything that goes wrong here from the training; say so once."""
 
     @functools.wraps(function)
-    def guarded(trainer: TrainerView, *args: Any, **kwargs: Any) -> None:
+    def guarded(trainer: TrainerView, **kwargs: Any) -> None:
         try:
-            function(trainer, *args, **kwargs)
+            function(trainer, **kwargs)
         except Exception as error:  # noqa: BLE001 - guard: a training never fails because of us
             _warn_once(trainer, function.__name__, error)
 
@@ -98,7 +98,7 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
     if os.environ.get("RANK", "-1") not in {"-1", "0"}:
         return
     settings = Settings.load(ultralytics=ultralytics_settings())
-    if not settings.hub or trainer in _runs:
+    if not settings.hub or _runs.get(trainer):
         return
     if getattr(trainer, "hub_session", None) is not None:
         logger.info("HUB: Ultralytics' own HUB session is active; hub-callbacks stands aside.")
@@ -108,7 +108,8 @@ def on_pretrain_routine_end(trainer: TrainerView) -> None:
     run_id, after = (start.run_id, start.attempt) if start else (run_file.resumed_id(trainer), 0.0)
     session.start(view.run_started(trainer), run_id=run_id, after=after)
     session.start_timers()
-    run = _runs[trainer] = _Run(session, epochs=int(trainer.epochs))
+    run = _Run(session, epochs=int(trainer.epochs))
+    _runs.put(trainer, run)
     run_file.write(Path(trainer.save_dir), str(session.model_id))
     if start:
         start.put_best(trainer)
@@ -156,7 +157,7 @@ def on_model_save(trainer: TrainerView) -> None:
 @_guarded
 def on_train_end(trainer: TrainerView) -> None:
     """Queue the final model and what was drawn, record the end, and wait a while for the receipt."""
-    if run := _runs.pop(trainer, None):
+    if run := _runs.pop(trainer):
         try:
             _fill_gaps(trainer, run.session)
             if getattr(trainer.args, "time", None):  # it was the time that ended it
@@ -173,7 +174,7 @@ def on_train_end(trainer: TrainerView) -> None:
 @_guarded
 def teardown(trainer: TrainerView, error: BaseException | None) -> None:
     """Record the end of a training that did not come to its own: what stopped it, or what it failed with."""
-    if run := _runs.pop(trainer, None):
+    if run := _runs.pop(trainer):
         if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
             run.session.finish("stopped", "Interrupted." if error else "The training ended early.")
         else:

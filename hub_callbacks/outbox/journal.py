@@ -28,7 +28,7 @@ import secrets
 import struct
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -41,7 +41,8 @@ from hub_callbacks.records import Metrics, RunStarted
 
 _MAGIC = b"HUBJRN1"
 _FAMILY = _MAGIC[:-1]  # of other releases, too
-_HEADER_BYTES = len(_MAGIC) + 1
+_ASKED_AT = len(_MAGIC)
+_HEADER_BYTES = _ASKED_AT + 1
 _FRAME = struct.Struct("<II")
 _ROW = "cqdd"
 _ROW_BYTES = struct.calcsize(f"<{_ROW}")
@@ -118,8 +119,7 @@ class Journal:
     @property
     def is_asked_to_stop(self) -> bool:
         """Whether `ask_to_stop` was called for it. Read, not mapped: a file cut short is no signal to the trainer."""
-        os.lseek(self._file, len(_MAGIC), os.SEEK_SET)
-        return os.read(self._file, 1) not in {b"\0", b""}
+        return _read_at(self._file, 1, _ASKED_AT) > b"\0"
 
     @property
     def is_lost(self) -> bool:
@@ -133,13 +133,13 @@ class Journal:
             OutboxFullError: The disk is full.
             OutboxError: It cannot be written.
         """
-        names, text = tuple(values), b""
-        if names != self._names:
-            text = _framed(b"N" + json.dumps(names).encode())
-            row = struct.Struct(f"<{_ROW}{len(names)}d")
-        else:
-            row = self._row
-        self._write(text + _framed(row.pack(b"R", epoch, recorded_at, due_at, *values.values())))
+        names, numbers = tuple(values), values.values()
+        if names == self._names:
+            self._write(_framed(self._row.pack(b"R", epoch, recorded_at, due_at, *numbers)))
+            return
+        row = struct.Struct(f"<{_ROW}{len(names)}d")
+        text = _framed(b"N" + json.dumps(names).encode())
+        self._write(text + _framed(row.pack(b"R", epoch, recorded_at, due_at, *numbers)))
         self._names, self._row = names, row  # only now: the names might not have been written either
 
     def put_due(self, at: float) -> None:
@@ -217,7 +217,7 @@ def rest(path: Path, since: Position) -> Rest:
 def ask_to_stop(path: Path) -> None:
     """Let the trainer that writes a journal know that it is asked to stop."""
     with path.open("r+b") as file:
-        file.seek(len(_MAGIC))
+        file.seek(_ASKED_AT)
         file.write(b"\1")
 
 
@@ -237,6 +237,14 @@ def read(path: Path, since: Position) -> tuple[list[Entry], Position]:
         else:
             entries += _said(body, names)
     return entries, Position(read_bytes=read_bytes, names=names)
+
+
+def _seek_and_read(file: int, length: int, at: int) -> bytes:
+    os.lseek(file, at, os.SEEK_SET)
+    return os.read(file, length)
+
+
+_read_at: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)  # Windows has none
 
 
 def _framed(body: bytes) -> bytes:

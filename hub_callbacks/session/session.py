@@ -133,7 +133,7 @@ class HUBTrainingSession(HubModel):
         now, is_due = time.time(), self._is_due("metrics")
         due_at = now if is_due else now + min(self.rate_limits["metrics"], HORIZON_S)
         try:
-            self._run.put_row(epoch, values, recorded_at=now, due_at=due_at)
+            (self._recorder or self._run).put_row(epoch, values, recorded_at=now, due_at=due_at)
         except OutboxError:
             self.metrics_upload_failed_queue[epoch] = dict(values)  # who reuses theirs may change it meanwhile
             raise
@@ -225,7 +225,7 @@ class HUBTrainingSession(HubModel):
 
     def stop_reason(self) -> str:
         """Why the hub wants the training to stop after this epoch; empty when it does not."""
-        return self._begun.stop_reason()
+        return (self._recorder or self._begun).stop_reason()
 
     def finish(self, state: End = "finished", reason: str = "") -> None:
         """Record the end of the run; everything of it is due at once. A second end is ignored."""
