@@ -71,7 +71,7 @@ class Plugins:
         A plugin whose function the user hung on the trainer by hand is left to the trainer. Not so ``teardown``,
         which the trainer calls in some releases only, and without the error.
         """
-        by_hand = () if kwargs else getattr(trainer, "callbacks", {}).get(event, ())
+        by_hand = () if kwargs else trainer.callbacks.get(event, ())
         if event not in self._told:  # kept, for an event comes in every epoch
             heard = reversed(getattr(self._manager.hook, event).get_hookimpls())
             self._told[event] = [(implementation, self._only(event, implementation)) for implementation in heard]

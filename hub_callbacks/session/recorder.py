@@ -68,7 +68,7 @@ class Recorder:
 
     def put_row(self, epoch: int, values: Mapping[str, float], *, recorded_at: float, due_at: float) -> None:
         """Append an epoch's row to the run's journal; before the beginning and after the end there is none."""
-        if self._journal:
+        if self._journal is not None:
             self._journal.put_row(epoch, values, recorded_at=recorded_at, due_at=due_at)
         else:
             self.put(Metrics(epoch=epoch, values=values, recorded_at=recorded_at), due_at=due_at)
@@ -146,7 +146,7 @@ class Recorder:
 
     def stop_reason(self) -> str:
         """Why the hub wants the training to stop; empty when it does not."""
-        if self._journal and not self._journal.is_asked_to_stop:
+        if self._journal is not None and not self._journal.is_asked_to_stop:
             return ""
         self._keep_up()
         return self._outbox.runs.stop_reason(self._run_id)
