@@ -1,8 +1,8 @@
 """What a log call costs the training thread, what it leaves behind when the process is killed, and what it weighs.
 
 Every logger runs in a process of its own, which kills itself right after its last call; they take turns. The first half
-of the calls is 10 ms apart: a plain loop. Before each call of the second half the thread
-works on more memory than the processor's caches hold, as an epoch does: little of a logger is left in them then.
+of the calls is 10 ms apart: a plain loop. Before each call of the second half the thread works on more memory than the
+processor's caches hold, as an epoch does: little of a logger is left in them then.
 """
 
 from __future__ import annotations
