@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from playwright.sync_api import Browser, Playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -53,12 +54,13 @@ def install_playwright_chromium(playwright: Playwright) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(machine_lock: FileLock) -> Iterator[Browser]:
     """A browser that is there, or one that is installed now: a test that skips itself is no test."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        path = find_chromium() or install_debian_chromium() or install_playwright_chromium(playwright)
+        with machine_lock:
+            path = find_chromium() or install_debian_chromium() or install_playwright_chromium(playwright)
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()

@@ -13,9 +13,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ def start_patiently(start: Callable[[], None]) -> None:
 
 
 @pytest.fixture(scope="session")
-def create_database() -> Iterator[Callable[[], str]]:
+def create_database(machine_lock: FileLock) -> Iterator[Callable[[], str]]:
     """Makes an empty database, and says its URL; one PostgreSQL server has them all."""
     import psycopg
 
@@ -62,7 +66,8 @@ def create_database() -> Iterator[Callable[[], str]]:
     numbers = itertools.count(1)
     # A folder of its own: PostgreSQL is another user, and a second pytest would shut it out of the first one's.
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="delete", start=False)
+        with machine_lock:
+            server = get_server(Path(folder) / "data", cleanup_mode="delete", start=False)
         start_patiently(server.start)
 
         def run(statement: str) -> None:

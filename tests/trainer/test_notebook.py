@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,17 @@ class Kernel:
         return "".join(texts)
 
 
+def wait_for(client: Any, process: subprocess.Popen[str]) -> None:
+    """Wait until a kernel answers; its client takes one that is slow to start for a dead one."""
+    give_up_at = time.monotonic() + WAIT_S
+    while process.poll() is None and time.monotonic() < give_up_at:
+        with suppress(RuntimeError):
+            client.wait_for_ready(timeout=WAIT_S)
+            return
+    process.kill()
+    pytest.fail(f"The kernel does not answer: {process.communicate()[0]}")
+
+
 @contextmanager
 def kernel_of(machine: Machine) -> Iterator[Kernel]:
     file, _ = write_connection_file(str(machine.folder / "kernel.json"))
@@ -42,7 +55,7 @@ def kernel_of(machine: Machine) -> Iterator[Kernel]:
         client.load_connection_file()
         client.start_channels()
         try:
-            client.wait_for_ready(timeout=WAIT_S)
+            wait_for(client, process)
             yield Kernel(client)
         finally:
             client.stop_channels()

@@ -88,8 +88,7 @@ def old_machine(machine: Machine, release: str, ultralytics_env: Callable[[str],
     """A machine with that release of Ultralytics."""
     env = {"PYTHONPATH": str(PATCHES)} if release == NEWEST else ultralytics_env(release)
     path = filter(None, [env["PYTHONPATH"], os.environ.get("PYTHONPATH")])
-    one_thread = {"OMP_NUM_THREADS": "1"}  # enough for trainings this small, and twice as fast on a busy machine
-    return replace(machine, model="yolov8n.yaml", env={**env, **one_thread, "PYTHONPATH": os.pathsep.join(path)})
+    return replace(machine, model="yolov8n.yaml", env={**env, "PYTHONPATH": os.pathsep.join(path)})
 
 
 @pytest.fixture
