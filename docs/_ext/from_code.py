@@ -67,10 +67,10 @@ def endpoints_page() -> Iterator[str]:
     from fastapi import FastAPI
 
     from hub_callbacks.server.admission import ADMISSION, MEANINGS
-    from hub_callbacks.server.routes import api_router
+    from hub_callbacks.server.routes import include_api
 
     app = FastAPI()
-    app.include_router(api_router())
+    include_api(app)
     admission = {route.replace(":path}", "}"): who for route, who in ADMISSION.items()}
     yield from ("| Request | What it does | Who may call it |", "| --- | --- | --- |")
     for path, item in app.openapi()["paths"].items():

@@ -22,7 +22,7 @@ from hub_callbacks.server.lots import Lots
 from hub_callbacks.server.observing import Numbers, Observer
 from hub_callbacks.server.readiness import Readiness
 from hub_callbacks.server.reception import delete_expired
-from hub_callbacks.server.routes import api_router
+from hub_callbacks.server.routes import include_api
 from hub_callbacks.server.routes.access import changers_of, take_reports
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.store import Store
@@ -72,7 +72,7 @@ def create_app(
         changers=Lots(partial(changers_of, store)),
         reports=Lots(partial(take_reports, store)),
     )
-    app.include_router(api_router())
+    include_api(app)
     app.include_router(page_router())
     app.openapi = partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented way
     add_handlers(app)

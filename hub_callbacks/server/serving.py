@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import math
 import os
@@ -155,6 +156,8 @@ def _run(
     }
     app = create_app(folder.store, folder.blobs, hosts=frozenset(hosts), activity=activity, limits=limits)
     server = _Server(uvicorn.Config(app, **config), on_ready=on_ready, activity=activity, idle_s=idle_s)
+    gc.collect()
+    gc.freeze()  # what is there by now stays: each look through all of it would stop the hub for a fifth of a second
     with upkeep(app.state.hub):
         server.run(sockets=[listener])
 

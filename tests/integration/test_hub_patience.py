@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -85,6 +86,29 @@ def test_second_request_must_come_whole_too(hub_address: tuple[tuple[str, int], 
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
         connection.sendall(request[:-2])
         assert b"HTTP/1.1" not in read_all(connection)
+
+
+def test_answer_that_takes_long_is_not_given_up_for_what_comes_meanwhile(
+    serve: Callable[[ASGIApp], tuple[str, int]],
+) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    async def slow(_: Scope, __: Receive, send: Send) -> None:
+        asked.set()
+        await asyncio.to_thread(may_answer.wait, TIMEOUT_S)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with socket.create_connection(serve(slow), timeout=TIMEOUT_S) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert asked.wait(TIMEOUT_S)
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        connection.settimeout(3 * STALL_S)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(TIMEOUT_S)
+        may_answer.set()
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 204")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 
 from hub_callbacks.server.routes import (
     agents,
@@ -51,9 +51,7 @@ _MODULES = (  # in the order of the reference; but FastAPI tries one after the o
 )
 
 
-def api_router() -> APIRouter:
-    """Every route of the API."""
-    router = APIRouter()
+def include_api(app: FastAPI) -> None:
+    """Have the application serve the API. One router around all of it would be searched twice for each request."""
     for module in _MODULES:
-        router.include_router(module.router)
-    return router
+        app.include_router(module.router)
