@@ -110,7 +110,7 @@ def script() -> Iterator[Script]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """Where the store is: on each engine."""
-    return request.getfixturevalue("create_database")() if request.param == "postgresql" else tmp_path / "hub.db"
+    return request.getfixturevalue("empty_database") if request.param == "postgresql" else tmp_path / "hub.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
