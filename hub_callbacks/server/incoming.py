@@ -16,7 +16,8 @@ from hub_callbacks.errors import HubCallbacksError
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_LOT_BYTES: Final = 1 << 20  # for a thread at once: large enough that the hop there costs little; two are held
+_LOT_BYTES: Final = 1 << 20  # for a thread at once: large enough that the hop there costs little
+_MOST_BYTES: Final = 4 << 20  # what comes while it is busy makes up its next lot; so much is held twice
 _REMEMBERED: Final = 256  # running hashes, of some 200 bytes each
 
 
@@ -30,7 +31,7 @@ class UploadBusyError(HubCallbacksError):
 
 
 async def feed(stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], None]) -> None:
-    """Hand a stream's bytes on, many at a time, on another thread, while the next ones come.
+    """Hand a stream's bytes on, many at a time, on another thread, while the next ones come; also those before a break.
 
     No call of ``take`` goes on when this returns or raises.
 
@@ -38,25 +39,20 @@ async def feed(stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], N
         Exception: What the stream or ``take`` raises.
     """
     work: asyncio.Task[None] | None = None
+    lot, size_bytes = list[bytes](), 0
     try:
-        async for pieces in _in_lots(stream):
-            if work is not None:
-                await work
-            work = asyncio.create_task(run_in_threadpool(take, pieces))
+        async for piece in stream:
+            lot.append(piece)
+            size_bytes += len(piece)
+            if size_bytes >= (_LOT_BYTES if work is None or work.done() else _MOST_BYTES):
+                if work is not None:
+                    await work
+                work = asyncio.create_task(run_in_threadpool(take, lot))
+                lot, size_bytes = [], 0
     finally:
         if work is not None:
             await work
-
-
-async def _in_lots(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    pieces, size_bytes = [], 0
-    async for piece in stream:
-        pieces.append(piece)
-        size_bytes += len(piece)
-        if size_bytes >= _LOT_BYTES:
-            yield pieces
-            pieces, size_bytes = [], 0
-    yield pieces
+        await run_in_threadpool(take, lot)
 
 
 class Incoming:
