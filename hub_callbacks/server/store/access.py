@@ -79,8 +79,8 @@ class AccessStore:
         """`place_of` for each of the models or data sets that there is."""
         wanted = _THINGS[collection, is_deleted]
         with self.database.read() as connection:
-            rows = connection.execute(wanted, {"ids": list(thing_ids), "user_id": user_id})
-            return {row.thing_id: _place(row) for row in rows}
+            rows = connection.execute(wanted, {"ids": list(thing_ids), "user_id": user_id}).all()
+        return {row.thing_id: _place(row) for row in rows}
 
     def place_in(self, project_id: str, user_id: str) -> Place:
         """What a new thing of that user in the project would have as its place.

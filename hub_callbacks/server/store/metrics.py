@@ -80,7 +80,7 @@ class MetricStore:
         """
         with self.database.write() as connection:
             ids = sorted({report.model_id for report in reports})
-            runs = {model.id: _Run(model) for model in connection.execute(_MODELS, {"ids": ids})}
+            runs = {model.id: _Run(model) for model in connection.execute(_MODELS, {"ids": ids}).all()}
             problems = [_take(runs, report) for report in reports]
             if grown := [run for run in runs.values() if run.rows]:
                 self._put(connection, grown)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from hub_callbacks.records import finite
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # Ultralytics' names (ultralytics/utils/metrics.py): metrics/mAP50-95(B), metrics/accuracy_top1; train/box_loss.
 _HIGHER_IS_BETTER = ("mAP50-95", "mAP50", "precision", "recall", "accuracy", "mIoU")
@@ -35,7 +36,10 @@ def word(value: float) -> str:
 
 def dump(values: Mapping[str, float]) -> str:
     """The values as one valid JSON text."""
-    return json.dumps(finite(values), separators=(",", ":"))
+    try:
+        return _encode(dict(values))
+    except ValueError:  # one of them is not finite, as few are
+        return _encode(finite(values))
 
 
 def load(text: str) -> dict[str, float]:
