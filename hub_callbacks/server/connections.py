@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hub_callbacks.server.intake import hand_over
+
 _VERSIONS = {"1.0", "1.1"}
 
 
@@ -36,7 +38,10 @@ class PatientProtocol(HttpToolsProtocol):
         """Take bytes; go on waiting only while they are no whole head."""
         self._is_head_due = not self._is_body_due
         self._unread_bytes += len(data)
+        before = self.cycle
         super().data_received(data)
+        if self.cycle is not before:
+            hand_over(self)
         if self._unread_bytes > self.silent_bytes and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
         if self._is_head_due:

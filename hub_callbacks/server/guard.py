@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.failures import failure
+from hub_callbacks.server.intake import RECEIVE
 from hub_callbacks.server.limits import DEFAULTS, Limits
 from hub_callbacks.server.patience import within
 
@@ -77,7 +78,7 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Headers(scope=scope)
         stall_s = self._limits.stall_s
-        body = _Body(receive, waits_for_continue="expect" in asked, limits=self._limits)
+        body = _Body(scope.get(RECEIVE, receive), waits_for_continue="expect" in asked, limits=self._limits)
         scope[_BODY] = body
 
         async def answer(message: Message) -> None:

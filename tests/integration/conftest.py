@@ -18,10 +18,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import uvicorn
 
 from hub_callbacks import wire
+from hub_callbacks.server.connections import PatientProtocol
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from tests.hubs import HubServer
 
 VERSION = {wire.TUS_RESUMABLE_HEADER: wire.TUS_VERSION}
@@ -260,3 +264,27 @@ def create_line() -> Iterator[Callable[..., Line]]:
             return line
 
         yield create
+
+
+class _Hasty(PatientProtocol):
+    head_s = 0.5
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[ASGIApp], tuple[str, int]]]:
+    """Serve an application on a thread of this process, with little patience; its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(app: ASGIApp) -> tuple[str, int]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, http=_Hasty, ws="none", lifespan="off", log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        running.append((server, thread))
+        thread.start()
+        return "127.0.0.1", listener.getsockname()[1]
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()

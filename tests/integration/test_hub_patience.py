@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 
 from hub_callbacks import wire
 from hub_callbacks.server.app import create_app
-from hub_callbacks.server.connections import PatientProtocol
 from hub_callbacks.server.folder import open_folder
 from hub_callbacks.server.guard import Activity, Guard
 from hub_callbacks.server.limits import Limits
@@ -31,30 +29,6 @@ if TYPE_CHECKING:
 STALL_S = 0.5
 TIMEOUT_S = 30
 LOOPBACK = "127.0.0.1"
-
-
-class Hasty(PatientProtocol):
-    head_s = STALL_S
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[ASGIApp], tuple[str, int]]]:
-    """Serve an application on a thread of this process, with little patience; its address."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def start(app: ASGIApp) -> tuple[str, int]:
-        listener = socket.create_server((LOOPBACK, 0))
-        server = uvicorn.Server(uvicorn.Config(app, http=Hasty, ws="none", lifespan="off", log_level="critical"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        running.append((server, thread))
-        thread.start()
-        return LOOPBACK, listener.getsockname()[1]
-
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(TIMEOUT_S)
-        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -1,0 +1,183 @@
+"""Large bodies, which pass the parser by: whole, in order, held back and broken off, between requests of any size."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.middleware.exceptions import ExceptionMiddleware
+
+from hub_callbacks.server.guard import Activity, Guard
+from hub_callbacks.server.intake import RECEIVE
+from hub_callbacks.server.limits import Limits
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    Serve = Callable[[ASGIApp], tuple[str, int]]
+
+TIMEOUT_S = 30
+STALL_S = 0.5
+LARGE = os.urandom(3_000_001)
+SMALL = b"a small body"
+
+
+async def reply(send: Send, status: int, text: str) -> None:
+    headers = [(b"content-length", str(len(text)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+async def tell_hash(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the path, whether the body passed the parser by, and the SHA-256 of what came."""
+    digest, is_over = hashlib.sha256(), False
+    while not is_over:
+        message = await receive()
+        digest.update(message["body"])
+        is_over = not message["more_body"]
+    await reply(send, 200, f"{scope['path']} {RECEIVE in scope} {digest.hexdigest()}")
+
+
+def guarded(app: ASGIApp) -> Guard:
+    return Guard(ExceptionMiddleware(app), activity=Activity(), limits=Limits(stall_s=STALL_S, body_bytes=100_000_000))
+
+
+def request(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def said(path: str, body: bytes) -> str:
+    return f"{path} {len(body) >= 1 << 20} {hashlib.sha256(body).hexdigest()}"
+
+
+def read_replies(connection: socket.socket, expected: str) -> str:
+    """What comes, up to and with the text that is waited for."""
+    came = b""
+    while expected.encode() not in came:
+        piece = connection.recv(1 << 16)
+        assert piece, came
+        came += piece
+    return came.decode()
+
+
+def test_bodies_of_any_size_come_whole_on_one_connection(serve: Serve) -> None:
+    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+        for number, body in enumerate([LARGE, SMALL, LARGE[1:], LARGE[:1_000_000], b"", LARGE]):
+            connection.sendall(request(f"/{number}", body))
+            read_replies(connection, said(f"/{number}", body))
+
+
+def test_request_behind_a_large_body_in_the_same_bytes_is_answered(serve: Serve) -> None:
+    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request("/a", LARGE) + request("/b", SMALL) + request("/c", LARGE) + request("/d", b""))
+        came = read_replies(connection, said("/d", b""))
+    assert [path for path in "abcd" if f"/{path} " in came] == ["a", "b", "c", "d"]
+    assert hashlib.sha256(LARGE).hexdigest() in came.partition("/c")[2]
+
+
+def test_large_body_that_comes_in_small_pieces_is_whole(serve: Serve) -> None:
+    data = request("/a", LARGE)
+    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(data), 70_001):
+            connection.sendall(data[start : start + 70_001])
+        read_replies(connection, said("/a", LARGE))
+
+
+def test_client_that_waits_is_told_to_continue_with_a_large_body(serve: Serve) -> None:
+    head = request("/a", LARGE, "Expect: 100-continue").removesuffix(LARGE)
+    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(head)
+        read_replies(connection, "HTTP/1.1 100 Continue\r\n\r\n")
+        connection.sendall(LARGE)
+        read_replies(connection, said("/a", LARGE))
+
+
+def test_what_came_before_the_client_left_is_told_before_that(serve: Serve) -> None:
+    told: list[Message] = []
+    has_begun, has_ended = threading.Event(), threading.Event()
+
+    async def listen(_: Scope, receive: Receive, __: Send) -> None:
+        while not told or told[-1]["type"] == "http.request":
+            told.append(await receive())
+            has_begun.set()
+        has_ended.set()
+
+    with socket.create_connection(serve(guarded(listen)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request("/a", LARGE)[:-1_000_000])
+        assert has_begun.wait(TIMEOUT_S)
+    assert has_ended.wait(TIMEOUT_S)
+    assert b"".join(message.get("body", b"") for message in told) == LARGE[:-1_000_000]
+    assert all(message["more_body"] for message in told[:-1])
+    assert told[-1]["type"] == "http.disconnect"
+
+
+def test_application_that_has_the_whole_body_waits_until_the_client_leaves(serve: Serve) -> None:
+    types: list[str] = []
+    has_all, has_ended = threading.Event(), threading.Event()
+
+    async def linger(_: Scope, receive: Receive, __: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        has_all.set()
+        types.append((await receive())["type"])
+        has_ended.set()
+
+    with socket.create_connection(serve(guarded(linger)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request("/a", LARGE))
+        assert has_all.wait(TIMEOUT_S)
+        assert not types
+    assert has_ended.wait(TIMEOUT_S)
+    assert types == ["http.disconnect"]
+
+
+def test_client_is_held_back_while_the_application_is_busy(serve: Serve) -> None:
+    body = bytes(64 << 20)
+    go_on = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+        loops.append(asyncio.get_running_loop())
+        await go_on.wait()
+        await tell_hash(scope, receive, send)
+
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        connection.connect(serve(guarded(busy)))
+        connection.setblocking(False)
+        left = memoryview(request("/a", body))
+        while left and select.select([], [connection], [], 2 * STALL_S)[1]:
+            left = left[connection.send(left) :]
+        assert len(left) > len(body) // 4  # the rest is in the buffers of the system and in ours
+        loops[0].call_soon_threadsafe(go_on.set)
+        connection.setblocking(True)
+        connection.sendall(left)
+        read_replies(connection, said("/a", body))
+
+
+@pytest.mark.parametrize("sent_bytes", [0, 1_500_000])
+def test_large_body_that_does_not_go_on_is_refused(serve: Serve, sent_bytes: int) -> None:
+    head = request("/a", LARGE).removesuffix(LARGE)
+    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(head + LARGE[:sent_bytes])
+        came = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert came.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in came
+
+
+def test_refusal_reaches_a_client_that_still_sends_and_may_go_on(serve: Serve) -> None:
+    async def refuse(_: Scope, __: Receive, send: Send) -> None:
+        await reply(send, 403, "not you")
+
+    with socket.create_connection(serve(guarded(refuse)), timeout=TIMEOUT_S) as connection:
+        for _ in range(2):
+            connection.sendall(request("/a", LARGE))
+            assert "403" in read_replies(connection, "not you")
