@@ -16,8 +16,9 @@ from hub_callbacks.errors import HubCallbacksError
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_LOT_BYTES: Final = 1 << 20  # for a thread at once: large enough that the hop there costs little
-_MOST_BYTES: Final = 4 << 20  # what comes while it is busy makes up its next lot; so much is held twice
+# For a thread at once: large enough that the hop there costs little, and small, for two are held, and are lost when the
+# hub is killed. With what waits in the system's buffers they must stay below `wire.TUS_CHUNK_BYTES`.
+_LOT_BYTES: Final = 1 << 20
 _REMEMBERED: Final = 256  # running hashes, of some 200 bytes each
 
 
@@ -44,7 +45,7 @@ async def feed(stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], N
         async for piece in stream:
             lot.append(piece)
             size_bytes += len(piece)
-            if size_bytes >= (_LOT_BYTES if work is None or work.done() else _MOST_BYTES):
+            if size_bytes >= _LOT_BYTES:
                 if work is not None:
                     await work
                 work = asyncio.create_task(run_in_threadpool(take, lot))

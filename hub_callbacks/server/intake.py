@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RECEIVE: Final = "hub_callbacks.receive"  # where a scope has the `Intake.receive` that stands in for its own, if any
 _LARGE_BYTES: Final = 1 << 20
-_HELD_BYTES: Final = 1 << 20  # as much waits for the application; then the client does
+_HELD_BYTES: Final = 1 << 18  # as much waits for the application; then the client does
 
 
 def hand_over(connection: HttpToolsProtocol) -> None:

@@ -30,6 +30,8 @@ LOOPBACK = "127.0.0.1"
 _HANDOVER_S = 10.0  # a hub that is stopping, or just starting, is done by then
 _KEEP_ALIVE_S = 75  # above the clients' pauses between two requests
 _BACKLOG = 256
+_RECEIVED_BYTES = 2 << 20  # of a connection, which Linux doubles; 20 MB a second over a line of 100 ms
+_MOST_RECEIVED = Path("/proc/sys/net/core/rmem_max")
 
 
 def serve(
@@ -189,12 +191,27 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":  # on Windows it would let two processes share the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _limit_received(listener)
         listener.bind(address)
         listener.listen(_BACKLOG)  # until then, Linux lets another process bind the same port
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def _limit_received(listener: socket.socket) -> None:
+    """Have the system take little of an upload ahead of us: what it holds when we are killed has to come again.
+
+    Linux lets it grow to its own limit, which may be many chunks of an upload (`wire.TUS_CHUNK_BYTES`). Where ours
+    would be cut down to less, as on a system with Linux's defaults, it is left alone: its limit is 6 MB then.
+    """
+    try:
+        may_be_set = int(_MOST_RECEIVED.read_text()) >= _RECEIVED_BYTES
+    except (OSError, ValueError):  # another system
+        return
+    if may_be_set:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_BYTES)
 
 
 def _answers(hub: LocalHub | None) -> bool:

@@ -179,7 +179,9 @@ class Line:
     def _reach(self) -> socket.socket:
         for port in self._hub_ports:
             with contextlib.suppress(ConnectionRefusedError):
-                return socket.create_connection(("127.0.0.1", port))
+                hub = socket.create_connection(("127.0.0.1", port))
+                hub.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # a line holds little itself
+                return hub
         raise ConnectionRefusedError
 
     def _may_pass(self, data: bytes) -> bool:

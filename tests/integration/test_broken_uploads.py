@@ -103,9 +103,11 @@ def test_killed_hub_costs_at_most_a_chunk(machine: Path, hub: Any, line: Line, t
     port = hub.url.rpartition(":")[2]
     command = [sys.executable, "-m", "hub_callbacks.server", "--data-dir", str(hub.data_dir), "--port", port]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as again:
-        assert again.stdout is not None
-        assert hub.url in again.stdout.readline()
-        synced = sync(machine, hub, line)
-        assert synced.returncode == 0, synced.stdout
-        assert_whole(hub, line, tmp_path / "runs")
-        again.terminate()
+        try:
+            assert again.stdout is not None
+            assert hub.url in again.stdout.readline()
+            synced = sync(machine, hub, line)
+            assert synced.returncode == 0, synced.stdout
+            assert_whole(hub, line, tmp_path / "runs")
+        finally:
+            again.terminate()

@@ -67,8 +67,10 @@ def serve(data_dir: Path, **settings: str) -> Iterator[tuple[str, str, subproces
     ) as process:
         assert process.stdout is not None
         url, key = (process.stdout.readline().split()[-1] for _ in range(2))
-        yield url, key, process
-        process.terminate()
+        try:
+            yield url, key, process
+        finally:
+            process.terminate()
 
 
 def test_hub_behind_a_proxy_answers_to_its_name(tmp_path: Path) -> None:
