@@ -80,11 +80,17 @@ class Queue:
         values = (run_id, record.kind, record.epoch, to_json(record), record.size_bytes, record.recorded_at, reason)
         self._database.execute(self._DROP, values)
 
+    # Of a training that continues a run nothing goes before its own beginning: what the hub has of the epochs from its
+    # first one on is removed when it hears of that.
     _LEASABLE = """
         SELECT items.id, run_id, remote_id, kind, body, file, attempts, upload_url, started_at,
             api_url, web_url, api_key, paused, retry_at, failures, trouble
         FROM items INDEXED BY items_queued JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
-        WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now
+        LEFT JOIN (
+            SELECT run_id AS begun_run_id, min(id) AS begun_id FROM items INDEXED BY items_queued
+            WHERE state = 'queued' AND kind = 'run_started' GROUP BY run_id
+        ) ON begun_run_id = run_id
+        WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now AND items.id <= ifnull(begun_id, items.id)
             AND (due_at <= :now OR due_at > :horizon) AND (retry_at <= :now OR retry_at > :horizon)
             AND (kind = 'run_started' OR remote_id IS NOT NULL) AND (kind IN ('checkpoint', 'artifact')) = :files
         ORDER BY kind = 'artifact', items.id LIMIT :limit

@@ -91,7 +91,17 @@ class Model:
             and item.leased_until <= now
             and all(not now < at <= now + HORIZON_S for at in (item.due_at, hub.retry_at))
             and (item.kind == "run_started" or run.is_known)
+            and not self.waits_for_its_beginning(item)
         )
+
+    def waits_for_its_beginning(self, item: ModelItem) -> bool:
+        """Whether its run has a beginning before it that the hub has not heard of."""
+        for other in self.queued():
+            if other is item:
+                return False
+            if other.run_id == item.run_id and other.kind == "run_started":
+                return True
+        return False
 
     def has_work(self) -> bool:
         open_runs = {item.run_id for item in self.queued() if item.kind == "run_started"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hub_callbacks.outbox import Hub, Outbox
 from hub_callbacks.records import RunFinished
 from tests.unit.outbox.items import RUN, STARTED, checkpoint, lease, metrics
@@ -14,6 +16,22 @@ def test_only_the_creation_is_leased_before_the_hub_knows_the_run(outbox: Outbox
     outbox.queue.ack([creation.id])
     (row,) = lease(outbox)
     assert (row.record, row.remote_id, row.attempts) == (metrics(0), "other", 1)
+
+
+def test_nothing_of_a_continued_run_goes_before_its_beginning(created: Outbox) -> None:
+    created.queue.put(RUN, metrics(0), due_at=0)
+    created.runs.start(RUN, replace(STARTED, start_epoch=1), hub=Hub(), heartbeat_s=300)
+    created.queue.put(RUN, metrics(1), due_at=0)
+    created.queue.put(RUN, checkpoint(1), due_at=0, file="a.pt")
+    earlier, beginning = lease(created)
+    assert (earlier.record, beginning.record) == (metrics(0), replace(STARTED, start_epoch=1))
+    assert lease(created) == lease(created, files=True) == []  # while it is on its way
+    created.queue.retry([beginning.id], due_at=50.0, reason="503")
+    assert lease(created) == lease(created, files=True) == []  # and while it waits for another try
+    (beginning,) = lease(created, now=50.0)
+    created.queue.ack([beginning.id])
+    assert [item.record for item in lease(created, now=51.0)] == [metrics(1)]
+    assert [item.record for item in lease(created, now=51.0, files=True)] == [checkpoint(1)]
 
 
 def test_final_model_is_in_the_receipt(created: Outbox) -> None:
