@@ -155,7 +155,7 @@ class Machine:
         outbox = Outbox(self.folder)
         delivery = Delivery(outbox, Connections(lambda: pytest.fail("this is not about the local hub")))
         outbox.queue.revive(4e9)
-        for files in (False, False, True):
+        for files in (False, False, False, True):  # a beginning, what follows it until the next one, and the rest
             delivery.deliver(outbox.queue.lease(files=files, limit=100, now=4e9, lease_s=60))
         outbox.close()
 
