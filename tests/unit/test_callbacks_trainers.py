@@ -17,6 +17,7 @@ from hub_callbacks.outbox import Outbox, RunStatus
 from hub_callbacks.records import Checkpoint, EpochsPlanned, Metrics, RunFinished, Summary
 from hub_callbacks.testing import StubTrainer
 from hub_callbacks.testing.trainer import METRICS
+from tests.unit.leases import due_items
 
 R = TypeVar("R")
 
@@ -40,15 +41,8 @@ def said(outbox: Outbox) -> Callable[[type[R]], list[R]]:
     """What of a kind was recorded, in the order in which it is delivered."""
 
     def said(kind: type[R]) -> list[R]:
-        outbox.take_in()
-        for run in outbox.runs.list():
-            outbox.runs.set_remote_id(run.id, run.id)
-        found: list[R] = []
-        for files in (False, True):
-            items = outbox.queue.lease(files=files, limit=100, now=4e9, lease_s=60)
-            found += [item.record for item in items if isinstance(item.record, kind)]
-        outbox.queue.release()
-        return found
+        items = [*due_items(outbox), *due_items(outbox, files=True)]
+        return [item.record for item in items if isinstance(item.record, kind)]
 
     return said
 

@@ -20,6 +20,7 @@ from hub_callbacks.cli.runs import deliver
 from hub_callbacks.outbox import Hub, Outbox, OutboxFolder
 from hub_callbacks.records import Metrics, RunStarted
 from hub_callbacks.settings import Settings
+from tests.unit.leases import due_items
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -116,9 +117,7 @@ def start(outbox: Outbox, name: str, *, epochs: int = 3, rows: int = 0) -> str:
 
 
 def deliver_all(outbox: Outbox, run_id: str) -> None:
-    outbox.runs.set_remote_id(run_id, run_id)
-    items = outbox.queue.lease(files=False, limit=99, now=2.0, lease_s=60)
-    outbox.queue.ack([item.id for item in items if item.run_id == run_id])
+    outbox.queue.ack([item.id for item in due_items(outbox) if item.run_id == run_id])
 
 
 @pytest.mark.usefixtures("courier_at_work")

@@ -16,6 +16,7 @@ from hub_callbacks.errors import OutboxDamagedError
 from hub_callbacks.outbox import Beginning, Hub, Journal, Outbox, OutboxFolder, journal
 from hub_callbacks.outbox.journal import Due, Entry, Position, Row, read
 from hub_callbacks.records import Metrics, RunFinished, RunStarted
+from tests.unit.leases import due_items
 
 RUN = "r" * 20
 STARTED = RunStarted(name="train", epochs=3, args={"lr0": 0.01}, started_at=1.0)
@@ -174,9 +175,7 @@ def test_due_hastens_the_rows_before_it(written: Journal, outbox: Outbox) -> Non
     put(written, 0, ROW)
     written.put_due(3.0)
     put(written, 1, ROW)
-    outbox.take_in()
-    outbox.runs.set_remote_id(RUN, RUN)
-    items = outbox.queue.lease(files=False, limit=9, now=4.0, lease_s=60)
+    items = due_items(outbox, now=4.0)
     assert [item.record for item in items] == [STARTED, row(0, ROW).record]
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from hub_callbacks.callbacks import hub
 from hub_callbacks.callbacks.pictures import confusion_matrix, curves, pictures
-from hub_callbacks.outbox import Item, Outbox, RunStatus
+from hub_callbacks.outbox import Item, Outbox
 from hub_callbacks.records import Artifact, Checkpoint
 from hub_callbacks.testing import StubTrainer
 from hub_callbacks.testing.pictures import IMAGES, PLOTS, picture, validator
+from tests.unit.leases import due_items, only_run
 
 DATA = ("confusion_matrix.json", "curves.json")
 
@@ -31,22 +32,8 @@ def trainer(tmp_path: Path) -> StubTrainer:
     return StubTrainer(tmp_path / "runs" / "train7", callbacks=hub.callbacks, plots=True)
 
 
-def only_run(outbox: Outbox) -> RunStatus:
-    (run,) = outbox.runs.list()
-    return run
-
-
-def files(outbox: Outbox) -> list[Item]:
-    """What waits in the lane of files, in the order in which it goes."""
-    run = only_run(outbox)
-    outbox.runs.set_remote_id(run.id, run.id)
-    items = outbox.queue.lease(files=True, limit=100, now=run.started_at + 60.0, lease_s=60)
-    outbox.queue.release()
-    return items
-
-
 def artifacts(outbox: Outbox) -> dict[str, Item]:
-    return {item.record.name: item for item in files(outbox) if isinstance(item.record, Artifact)}
+    return {item.record.name: item for item in due_items(outbox, files=True) if isinstance(item.record, Artifact)}
 
 
 def kinds(trainer: Any) -> dict[str, str]:
@@ -66,7 +53,10 @@ def test_everything_that_was_drawn_is_copied_with_its_kind(trainer: StubTrainer,
 
 def test_artifacts_go_behind_the_final_model(trainer: StubTrainer, outbox: Outbox) -> None:
     trainer.train()
-    assert [type(item.record) for item in files(outbox)] == [Checkpoint, *[Artifact] * len((*PLOTS, *IMAGES, *DATA))]
+    assert [type(item.record) for item in due_items(outbox, files=True)] == [
+        Checkpoint,
+        *[Artifact] * len((*PLOTS, *IMAGES, *DATA)),
+    ]
 
 
 def test_training_that_draws_nothing_has_no_artifacts(tmp_path: Path, outbox: Outbox) -> None:
@@ -97,7 +87,7 @@ def test_weights_that_are_to_stay_here_are_neither_copied_nor_waited_for(
     monkeypatch.setenv("HUB_CALLBACKS_UPLOAD_WEIGHTS", "false")
     monkeypatch.setenv("HUB_CALLBACKS_CKPT_S", "0")
     trainer.train()
-    assert not [item for item in files(outbox) if isinstance(item.record, Checkpoint)]
+    assert not [item for item in due_items(outbox, files=True) if isinstance(item.record, Checkpoint)]
     assert not list(outbox.folder.spool.glob("*.pt"))
     run = only_run(outbox)
     assert (run.checkpoints_pending, run.receipt()) == (

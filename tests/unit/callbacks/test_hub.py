@@ -17,22 +17,22 @@ from hub_callbacks.records import Metrics, RunFinished, RunStarted
 from hub_callbacks.settings import Settings
 from hub_callbacks.testing import StubTrainer
 from hub_callbacks.wire import LocalHub
-from tests.unit.callbacks.recorded import recorded, records
+from tests.unit.leases import due_items, due_records
 
 
 def test_whole_training_is_recorded(trainer: StubTrainer, outbox: Outbox) -> None:
     trainer.train()
-    (started,) = records(outbox, RunStarted)
+    (started,) = due_records(outbox, RunStarted)
     assert (started.name, started.model, started.dataset, started.epochs) == ("train7", "yolo11n.yaml", "coco8.yaml", 3)
     assert started.args["save_dir"] == str(trainer.save_dir)
-    rows = records(outbox, Metrics)
+    rows = due_records(outbox, Metrics)
     assert [row.epoch for row in rows] == [0, 1, 2]
     assert rows[1].values["train/box_loss"] == pytest.approx(2 - 2 / 3, abs=1e-5)
     assert rows[1].values["metrics/mAP50-95(B)"] == pytest.approx(0.6)
     assert {"val/box_loss", "lr/pg0"} <= rows[1].values.keys()
-    (finished,) = records(outbox, RunFinished)
+    (finished,) = due_records(outbox, RunFinished)
     assert finished.state == "finished"
-    (final,) = recorded(outbox, files=True)
+    (final,) = due_items(outbox, files=True)
     assert (outbox.folder.spool / final.file).read_bytes() == trainer.best.read_bytes()
     assert final.record.map == pytest.approx(0.91)  # type: ignore[union-attr]
 
@@ -102,7 +102,7 @@ def test_periodic_checkpoint_goes_by_its_timer(
     monkeypatch.setenv("HUB_CALLBACKS_CKPT_S", "0")
     trainer.begin()
     trainer.run_epoch(0)
-    (item,) = recorded(outbox, files=True)
+    (item,) = due_items(outbox, files=True)
     assert (item.record.epoch, item.record.is_best, item.record.is_final) == (0, True, False)  # type: ignore[union-attr]
     assert (outbox.folder.spool / item.file).read_bytes() == trainer.last.read_bytes()
 

@@ -9,7 +9,7 @@ from hub_callbacks.callbacks.run_file import RUN_FILE
 from hub_callbacks.outbox import Outbox
 from hub_callbacks.records import Metrics, RunFinished
 from hub_callbacks.testing import StubTrainer
-from tests.unit.callbacks.recorded import only_run, records
+from tests.unit.leases import due_records, only_run
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_teardown_records_what_happened(
     trainer.begin()
     trainer.run_epoch(0)
     hub.teardown(trainer, error=error)
-    (finished,) = records(outbox, RunFinished)
+    (finished,) = due_records(outbox, RunFinished)
     assert (finished.state, finished.reason) == (state, reason)
-    assert [row.epoch for row in records(outbox, Metrics)] == [0]
+    assert [row.epoch for row in due_records(outbox, Metrics)] == [0]
 
 
 def test_native_teardown_of_a_hand_attached_plugin_finds_the_error(trainer: StubTrainer, outbox: Outbox) -> None:
@@ -41,7 +41,7 @@ def test_native_teardown_of_a_hand_attached_plugin_finds_the_error(trainer: Stub
     trainer.begin()
     with pytest.raises(ValueError, match="no such class"):
         fail(trainer)
-    (finished,) = records(outbox, RunFinished)
+    (finished,) = due_records(outbox, RunFinished)
     assert (finished.state, finished.reason) == ("failed", "ValueError: no such class")
 
 
@@ -59,8 +59,8 @@ def test_training_stops_after_its_epoch_when_the_hub_asks(
         outbox.runs.ask_to_stop(only_run(outbox).id, "Stopped by Ada.") if trainer.epoch == 1 else None
     )
     trainer.train()
-    assert [row.epoch for row in records(outbox, Metrics)] == [0, 1]
-    (finished,) = records(outbox, RunFinished)
+    assert [row.epoch for row in due_records(outbox, Metrics)] == [0, 1]
+    (finished,) = due_records(outbox, RunFinished)
     assert (finished.state, finished.reason) == ("stopped", "Stopped by Ada.")
     assert "HUB: Stopping after this epoch: Stopped by Ada." in caplog.text
 

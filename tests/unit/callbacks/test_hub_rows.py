@@ -8,12 +8,12 @@ from hub_callbacks.callbacks import trainer as view
 from hub_callbacks.outbox import Outbox
 from hub_callbacks.records import Metrics, Summary
 from hub_callbacks.testing import StubTrainer
-from tests.unit.callbacks.recorded import records
+from tests.unit.leases import due_records
 
 
 def test_last_validation_is_the_summary_and_no_row(trainer: StubTrainer, outbox: Outbox) -> None:
     trainer.train()
-    (summary,) = records(outbox, Summary)
+    (summary,) = due_records(outbox, Summary)
     assert summary.values["metrics/mAP50-95(B)"] == pytest.approx(0.91)
 
 
@@ -25,7 +25,7 @@ def test_last_validation_under_the_last_epochs_number_leaves_its_row_alone(
         trainer.run_epoch(epoch)
     trainer.metrics = {"metrics/mAP50-95(B)": 0.99}
     trainer.run_callbacks("on_fit_epoch_end")  # ultralytics up to 8.4.0 repeats the epoch's number
-    assert [row.values["metrics/mAP50-95(B)"] for row in records(outbox, Metrics)][-1] == pytest.approx(0.9)
+    assert [row.values["metrics/mAP50-95(B)"] for row in due_records(outbox, Metrics)][-1] == pytest.approx(0.9)
 
 
 def test_values_become_plain_floats(trainer: StubTrainer, outbox: Outbox) -> None:
@@ -40,7 +40,7 @@ def test_values_become_plain_floats(trainer: StubTrainer, outbox: Outbox) -> Non
     trainer.begin()
     trainer.on_epoch = lambda trainer: trainer.lr.update({"lr/a": Scalar(), "lr/b": Tensor(), "lr/c": None})  # type: ignore[dict-item]
     trainer.run_epoch(0)
-    (row,) = records(outbox, Metrics)
+    (row,) = due_records(outbox, Metrics)
     assert row.values["lr/a"] == 0.25
     assert not {"lr/b", "lr/c"} & row.values.keys()
 
@@ -49,7 +49,7 @@ def test_nan_is_recorded(trainer: StubTrainer, outbox: Outbox) -> None:
     trainer.begin()
     trainer.on_epoch = lambda trainer: setattr(trainer, "tloss", {"box_loss": float("nan")})
     trainer.run_epoch(0)
-    (row,) = records(outbox, Metrics)
+    (row,) = due_records(outbox, Metrics)
     assert row.values["train/box_loss"] != row.values["train/box_loss"]
 
 
@@ -59,7 +59,7 @@ def test_epochs_that_are_missing_at_the_end_are_taken_from_results_csv(trainer: 
         trainer.run_epoch(epoch)
     outbox._database.execute("DELETE FROM items WHERE epoch = 1")
     trainer.end()
-    rows = {row.epoch: row.values for row in records(outbox, Metrics)}
+    rows = {row.epoch: row.values for row in due_records(outbox, Metrics)}
     assert sorted(rows) == [0, 1, 2]
     assert rows[1]["metrics/mAP50-95(B)"] == pytest.approx(0.6, abs=1e-6)
     assert rows[1].keys() == rows[2].keys()

@@ -14,6 +14,7 @@ from hub_callbacks.callbacks.receipt import show_delivery
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.settings import Settings
+from tests.unit.leases import due_items
 
 
 class Terminal(io.StringIO):
@@ -52,12 +53,10 @@ def test_bar_counts_what_the_hub_has_acknowledged(
 
     def deliver() -> None:
         outbox = Outbox(folder)
-        outbox.runs.set_remote_id(str(session.model_id), "remote")
         until(lambda: terminal.shows("HUB: 0/2 epochs"))
-        rows = outbox.queue.lease(files=False, limit=9, now=4e9, lease_s=60)
-        outbox.queue.ack([item.id for item in rows])
+        outbox.queue.ack([item.id for item in due_items(outbox)])
         until(lambda: terminal.shows("HUB: 2/2 epochs"))  # not one byte of a file has moved
-        (file,) = outbox.queue.lease(files=True, limit=9, now=4e9, lease_s=60)
+        (file,) = due_items(outbox, files=True)
         outbox.queue.note_sent(file.id, 500_000)
         until(lambda: terminal.shows("49%"))
         outbox.queue.ack([file.id])

@@ -9,6 +9,7 @@ from hub_callbacks.outbox import Outbox
 from hub_callbacks.records import Metrics
 from hub_callbacks.session import HUBTrainingSession
 from hub_callbacks.settings import Settings
+from tests.unit.leases import due_items, only_run
 
 
 class Clock:
@@ -36,11 +37,7 @@ def due(outbox: Outbox) -> Callable[[], list[int]]:
     """The epochs that the hub would get now."""
 
     def epochs() -> list[int]:
-        outbox.take_in()
-        (run,) = outbox.runs.list()
-        outbox.runs.set_remote_id(run.id, run.id)
-        items = outbox.queue.lease(files=False, limit=100, now=run.started_at + 1.0, lease_s=60)
-        outbox.queue.release()
+        items = due_items(outbox, now=only_run(outbox).started_at + 1.0)
         return [item.record.epoch for item in items if isinstance(item.record, Metrics)]
 
     return epochs

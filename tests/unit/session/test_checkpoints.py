@@ -9,6 +9,7 @@ import pytest
 from hub_callbacks.errors import OutboxFullError
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.session import HUBTrainingSession
+from tests.unit.leases import due_items
 
 if TYPE_CHECKING:
     from tests.unit.session.conftest import Clock
@@ -36,8 +37,7 @@ def test_periodic_checkpoint_is_queued_when_more_than_900_s_have_passed(
 
 def test_final_model_is_queued_always(session: HUBTrainingSession, weights: Path, outbox: Outbox) -> None:
     session.upload_model(4, weights, map=0.5, final=True)
-    outbox.runs.set_remote_id(str(session.model_id), "remote")
-    (item,) = outbox.queue.lease(files=True, limit=9, now=session.status().started_at + 60.0, lease_s=60)
+    (item,) = due_items(outbox, files=True)
     assert (item.record.filename, item.record.is_final, item.record.map) == ("best.pt", True, 0.5)  # type: ignore[union-attr]
     assert (outbox.folder.spool / item.file).read_bytes() == weights.read_bytes()
 

@@ -13,6 +13,7 @@ from hub_callbacks.errors import OutboxFullError
 from hub_callbacks.outbox import Outbox, OutboxFolder
 from hub_callbacks.records import Metrics
 from hub_callbacks.session import HUBTrainingSession
+from tests.unit.leases import due_items, only_run
 
 if TYPE_CHECKING:
     from tests.unit.session.conftest import Clock
@@ -85,10 +86,7 @@ def test_upload_takes_all_rows_since_the_last_and_the_timer_starts_anew(
 
 def test_rows_that_were_never_uploaded_are_due_by_themselves(session: HUBTrainingSession, outbox: Outbox) -> None:
     session.record_metrics(0, {"loss": 0.5})
-    outbox.take_in()
-    (run,) = outbox.runs.list()
-    outbox.runs.set_remote_id(run.id, run.id)
-    items = outbox.queue.lease(files=False, limit=9, now=run.started_at + 60.0, lease_s=60)
+    items = due_items(outbox, now=only_run(outbox).started_at + 60.0)
     assert [item.record.kind for item in items] == ["run_started", "metrics"]
 
 
@@ -111,9 +109,7 @@ def test_row_that_is_tried_again_is_the_one_that_was_given(session: HUBTrainingS
         session.record_metrics(0, row)
     row["loss"] = 0.25
     session.record_metrics(1, row)
-    outbox.take_in()
-    outbox.runs.set_remote_id(str(session.model_id), "remote")
-    items = outbox.queue.lease(files=False, limit=9, now=session.status().started_at + 60.0, lease_s=60)
+    items = due_items(outbox)
     rows = {item.record.epoch: item.record.values for item in items if isinstance(item.record, Metrics)}
     assert rows == {0: {"loss": 0.5}, 1: {"loss": 0.25}}
 
@@ -135,8 +131,7 @@ def test_end_takes_all_rows_in_before_it_and_leaves_no_journal(
     session.record_metrics(0, {"loss": 0.5})
     session.finish()
     assert list(folder.journals.iterdir()) == []
-    outbox.runs.set_remote_id(str(session.model_id), "remote")
-    items = outbox.queue.lease(files=False, limit=9, now=session.status().started_at + 60.0, lease_s=60)
+    items = due_items(outbox)
     assert [item.record.kind for item in items] == ["run_started", "metrics", "run_finished"]
 
 
