@@ -87,7 +87,7 @@ class Queue:
             api_url, web_url, api_key, paused, retry_at, failures, trouble
         FROM items INDEXED BY items_queued JOIN runs ON runs.id = run_id JOIN hubs ON hubs.id = hub_id
         LEFT JOIN (
-            SELECT run_id AS begun_run_id, min(id) AS begun_id FROM items INDEXED BY items_queued
+            SELECT run_id AS begun_run_id, min(id) AS begun_id FROM items INDEXED BY items_beginning
             WHERE state = 'queued' AND kind = 'run_started' GROUP BY run_id
         ) ON begun_run_id = run_id
         WHERE items.state = 'queued' AND paused = '' AND leased_until <= :now AND items.id <= ifnull(begun_id, items.id)

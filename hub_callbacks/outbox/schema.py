@@ -120,6 +120,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # Which trainings have yet to begin on the hub: whatever is leased asks for it.
+    ("CREATE INDEX items_beginning ON items (run_id) WHERE state = 'queued' AND kind = 'run_started'",),
 )
 
 
