@@ -24,8 +24,8 @@ from hubs import CouriersHub, RoundHub, ServedHub
 from ledger import Account
 from plan import Plan, Victim
 
-TRAINING_S = 60.0
-RECOVERY_S = 60.0
+TRAINING_S = 240.0  # it takes seconds; a starved machine, more than a minute
+RECOVERY_S = 120.0
 _GONE_S = 10.0
 _START_S = 4.0  # what its trainer's death has not let start by then was never started
 _POLL_S = 0.01
