@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -99,6 +100,7 @@ class Machine:
             "YOLO_CONFIG_DIR": str(config_dir),
             "YOLO_AUTOINSTALL": "false",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",  # a process that dies of a signal, a rank of DDP too, says where
         }
         return kept | local | dict(self.env)
 
@@ -116,8 +118,18 @@ class Machine:
     def run(self, *command: str, returncode: int = 0, timeout_s: float = 900.0) -> str:
         """Run a command to its end; its output."""
         with self.start(*command) as process:
+            return self.ended(process, returncode=returncode, timeout_s=timeout_s)
+
+    def ended(self, process: subprocess.Popen[str], *, returncode: int = 0, timeout_s: float) -> str:
+        """Wait for the end of what was started, which has to be this one; its output."""
+        try:
             output, _ = process.communicate(timeout=timeout_s)
-        assert process.returncode == returncode, output
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):  # they hold the stream open
+                child.kill()
+            process.kill()
+            pytest.fail(f"It did not end within {timeout_s} s: {_closing(process.communicate()[0])}")
+        assert process.returncode == returncode, _closing(output)
         return output
 
     def train(self, *before: str, returncode: int = 0, **changes: Any) -> str:
@@ -208,6 +220,11 @@ class Machine:
         hub = wire.LocalHub.read(self.data_dir)
         assert hub is not None
         return hub
+
+
+def _closing(output: str) -> str:
+    """The end of an output, which tells why: without the states of progress bars, which fill a log to its limit."""
+    return re.sub(r"[^\n]*\r(?!\n)", "", output)[-20_000:]
 
 
 def _data_dir(process: psutil.Process) -> str | None:

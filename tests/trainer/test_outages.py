@@ -55,8 +55,7 @@ def test_training_stops_after_its_epoch_when_the_hub_is_asked_to(machine: Machin
     with machine.start(str(machine.python), "-c", machine.script(SLOW, epochs=200)) as process:
         (run,) = eventually(machine.runs_on_hub, timeout_s=60)
         machine.tell(wire.commands(run["id"]), {"command": "stop"})
-        output, _ = process.communicate(timeout=90)  # the next heartbeat is 30 s away
-    assert process.returncode == 0
+        output = machine.ended(process, timeout_s=90)  # the next heartbeat is 30 s away
     assert "HUB: Stopping after this epoch" in output
     stopped = machine.delivered()
     assert stopped["state"] == "stopped"

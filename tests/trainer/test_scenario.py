@@ -82,8 +82,7 @@ def test_person_finds_follows_stops_compares_takes_away_and_deletes_a_training(
         page.wait_for_function(f"before => ({POINTS})() > before", arg=seen)
         page.locator("summary", has_text="Stop").click()
         page.get_by_role("button", name="Stop the training").click()
-        output, _ = training.communicate(timeout=120)
-        assert training.returncode == 0, output
+        machine.ended(training, timeout_s=120)
         expect(page.locator(".run-head .state")).to_have_text("stopped", timeout=30_000)
         run_id = page.url.rpartition("/")[2]
         assert_taken_away(page, machine)
