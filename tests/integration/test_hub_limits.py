@@ -142,7 +142,7 @@ def test_uploads_in_progress_are_counted_by_key(small: HubServer) -> None:
 
 @pytest.fixture
 def begin_form(small: HubServer) -> Iterator[Callable[[str, str], socket.socket]]:
-    """Begins to upload a form with a key, and sends no more of it."""
+    """Begins to upload a form with a key, and sends no more of it once the hub has asked for it: it is counted then."""
     address = urlsplit(small.url)
     with ExitStack() as stack:
 
@@ -150,7 +150,10 @@ def begin_form(small: HubServer) -> Iterator[Callable[[str, str], socket.socket]
             client = socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
             stack.enter_context(client)
             head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{wire.API_KEY_HEADER}: {key}\r\nContent-Length: 999\r\n"
-            client.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode())
+            form = "Content-Type: multipart/form-data; boundary=x\r\nExpect: 100-continue\r\n\r\n"
+            client.sendall(f"{head}{form}".encode())
+            assert client.recv(99).startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"--x\r\n")
             return client
 
         yield begin_one
@@ -174,7 +177,7 @@ def test_forms_in_progress_are_counted_with_the_uploads(
 
     assert begin(mine, model_id, b"first").status_code == 201
     stuck = begin_form(path, mine.key)
-    eventually(lambda: status() == 429)
+    assert status() == 429
     assert refusal(begin(mine, model_id, b"second")) == (429, False)
     assert small.send("POST", path, files={"x": b"x"}).status_code == 422  # with another key
     stuck.close()
