@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from hub_callbacks import wire
 from hub_callbacks.testing.pictures import IMAGES, PLOTS, picture
@@ -39,6 +39,7 @@ PAGES = (
     "error",
 )  # by their templates
 DEEPER = ("finished", "beside")  # further down on pages: pictures, and what is drawn from numbers
+LATE = (*PAGES[:-2], "finished")  # what has scripts
 OTHERS = {"problem": "/?where=goodness>1", "nothing": "/?q=nothing-has-this"}
 PAINTED = {  # to what is scrolled there; all but what only says that something is wrong
     "runs": "",
@@ -217,6 +218,22 @@ def visit(browser: Browser, hub: HubServer, watch: Watch, scheme: str) -> Iterat
         yield open_page
 
 
+def come_late(page: Page, path: str) -> None:
+    """Open a path whose scripts come only after it was painted without them."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/*.js", hold)
+    page.goto(path, wait_until="commit")
+    page.wait_for_function("() => performance.getEntriesByType('paint').length")
+    assert held
+    page.unroute("**/*.js")  # and lets go what is held
+    page.wait_for_load_state("load")
+    page.wait_for_function("() => document.querySelector('.plot')?.data ?? !document.querySelector('.plot')")
+
+
 def paint(page: Page, target: Path, place: str) -> None:
     """Take a picture of what is on the screen from that place on, in few colours: a third of the size."""
     from PIL import Image
@@ -289,3 +306,14 @@ def test_page_shuts_nobody_out(
         assert page.evaluate(SERIOUS_OPEN) == [], (name, scheme, width)
     if name in {"problem", "error"}:
         watch.forgive("status of 4")
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_page_lies_still_when_its_scripts_come_late(
+    gallery: Gallery, new_page: Callable[..., Page], hub: HubServer, name: str
+) -> None:
+    page = new_page(hub, locale="pt-BR", timezone_id="America/Sao_Paulo")  # whose times are longer than the hub's
+    for width in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": 900})
+        come_late(page, gallery.paths[name])
+        assert page.evaluate(SHIFTS) < 0.001, (name, width)
