@@ -137,8 +137,9 @@ class Gallery:
         failed = self._run("yolo11x-1280", 4, 0.3, 0.5, {"imgsz": 1280})
         trainer.end(failed, "failed", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.27 GiB.")
         trainer.end(self._run("night-run", 31, 0.3, 0.6, {"imgsz": 640}), "crashed", "The trainer is gone.")
-        trainer.start("just-begun", epochs=EPOCHS)
+        begun = trainer.start("just-begun", epochs=EPOCHS)
         self.running = self._run("parking-v2", 38, 0.25, 0.58, {"imgsz": 960, "mosaic": 0.5, "patience": 20})
+        self._live = (begun, self.running)
         team = self._team()
         compare = "/compare?" + "&".join(f"run={model_id}" for model_id in chosen)
         self.paths = {
@@ -156,6 +157,11 @@ class Gallery:
             "error": "/nowhere",
             **OTHERS,
         }
+
+    def beat(self) -> None:
+        """Let the runs that go on be heard of: a page says so when they fall silent, and moves."""
+        for model_id in self._live:
+            self._trainer.hub.ask("POST", wire.heartbeat(model_id), json={"agent": "a", "agentId": None})
 
     def _put(self, model_id: str, name: str, content: bytes, kind: str) -> None:
         self._trainer.hub.ask("POST", wire.artifacts(model_id), data={"kind": kind}, files={"file": (name, content)})
@@ -291,6 +297,7 @@ def test_page_shuts_nobody_out(
 ) -> None:
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     for width in (WIDE, NARROW):
+        gallery.beat()
         page = visit(gallery.paths[name], width)
         if name == "runs":
             for chosen in ("baseline", "cosine"):
@@ -314,6 +321,7 @@ def test_page_lies_still_when_its_scripts_come_late(
 ) -> None:
     page = new_page(hub, locale="pt-BR", timezone_id="America/Sao_Paulo")  # whose times are longer than the hub's
     for width in (WIDE, NARROW):
+        gallery.beat()
         page.set_viewport_size({"width": width, "height": 900})
         come_late(page, gallery.paths[name])
         assert page.evaluate(SHIFTS) < 0.001, (name, width)
