@@ -15,7 +15,6 @@ from hub_callbacks import wire
 from hub_callbacks.server.archives import check_archive
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.guard import expect_file
-from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.multipart import FormError, UploadForm
 from hub_callbacks.server.publishing import check_zip
 from hub_callbacks.server.store import TooManyUploadsError
@@ -55,7 +54,7 @@ async def received_form(request: Request, hub: Hub, caller: Caller, *, limit_byt
         await run_in_threadpool(_check_room, hub, caller, coming)
         expect_file(request)
         try:
-            await feed(request.stream(), form.take)
+            await hub.incoming.feed(request.stream(), form.take)
             yield form
         except ClientDisconnect as error:
             raise HTTPException(400, "The upload broke off.") from error

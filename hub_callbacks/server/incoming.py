@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
-
-from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks.errors import HubCallbacksError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# For a thread at once: large enough that the hop there costs little, and small, for two are held, and are lost when the
-# hub is killed. With what waits in the system's buffers they must stay below `wire.TUS_CHUNK_BYTES`.
+# For a thread at once: large enough that the hop there costs little, and small, for three are held (one is written, one
+# waits, one comes: `hub_callbacks.server.intake`), and are lost when the hub is killed. With what waits in the system's
+# buffers they must stay below `wire.TUS_CHUNK_BYTES`.
 _LOT_BYTES: Final = 1 << 20
+_WRITERS: Final = 40  # as many lots are written at once; to a bucket, one takes a tenth of a second
 _REMEMBERED: Final = 256  # running hashes, of some 200 bytes each
 
 
@@ -31,41 +33,46 @@ class UploadBusyError(HubCallbacksError):
         )
 
 
-async def feed(stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], None]) -> None:
-    """Hand a stream's bytes on, many at a time, on another thread, while the next ones come; also those before a break.
-
-    No call of ``take`` goes on when this returns or raises.
-
-    Raises:
-        Exception: What the stream or ``take`` raises.
-    """
-    work: asyncio.Task[None] | None = None
-    lot, size_bytes = list[bytes](), 0
-    try:
-        async for piece in stream:
-            lot.append(piece)
-            size_bytes += len(piece)
-            if size_bytes >= _LOT_BYTES:
-                if work is not None:
-                    await work
-                work = asyncio.create_task(run_in_threadpool(take, lot))
-                lot, size_bytes = [], 0
-    finally:
-        if work is not None:
-            await work
-        await run_in_threadpool(take, lot)
-
-
 class Incoming:
     """The uploads that this process is receiving. One thread at a time may call it for one upload, or about forms.
 
     A running SHA-256 cannot be stored. As long as the process lives, it saves reading the whole file again at the end.
+
+    Attributes:
+        hashers: Threads for sums of bytes while they are written.
     """
 
     def __init__(self) -> None:
+        self.hashers = ThreadPoolExecutor(os.cpu_count(), "hasher")
+        self._writers = ThreadPoolExecutor(_WRITERS, "writer")  # asyncio's hop to a thread costs a third of anyio's
         self._busy: set[str] = set()
         self._forms: Counter[str] = Counter()
         self._digests: OrderedDict[str, tuple[tuple[int, str], _Hash]] = OrderedDict()
+
+    async def feed(self, stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], None]) -> None:
+        """Hand a stream's bytes on, many at a time, on another thread, while the next ones come.
+
+        Also those before a break. No call of ``take`` goes on when this returns or raises.
+
+        Raises:
+            Exception: What the stream or ``take`` raises.
+        """
+        loop = asyncio.get_running_loop()
+        work: asyncio.Future[None] | None = None
+        lot, size_bytes = list[bytes](), 0
+        try:
+            async for piece in stream:
+                lot.append(piece)
+                size_bytes += len(piece)
+                if size_bytes >= _LOT_BYTES:
+                    if work is not None:
+                        await work
+                    work = loop.run_in_executor(self._writers, take, lot)
+                    lot, size_bytes = [], 0
+        finally:
+            if work is not None:
+                await work
+            await loop.run_in_executor(self._writers, take, lot)
 
     @contextmanager
     def turn(self, upload_id: str) -> Iterator[None]:

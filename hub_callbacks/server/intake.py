@@ -1,6 +1,7 @@
 """Large bodies past the parser: where the length is known, nothing in them needs to be looked at.
 
-A parser, and the server around it, copy every byte of a body three times or more. What a large upload costs is that.
+A parser, and the server around it, copy every byte of a body three times or more. Here the system writes them to where
+they stay until they are on the disk.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 RECEIVE: Final = "hub_callbacks.receive"  # where a scope has the `Intake.receive` that stands in for its own, if any
 _LARGE_BYTES: Final = 1 << 20
-_HELD_BYTES: Final = 1 << 18  # as much waits for the application; then the client does
+_LOT_BYTES: Final = 1 << 20  # one waits for the application while another comes; then the client does
+_LINGER_S: Final = 0.1  # as long does what has come wait for the rest of its lot
+_BEHIND_BYTES: Final = 1 << 16  # of what lies behind the body, at once
 
 
 def hand_over(connection: HttpToolsProtocol) -> None:
@@ -31,10 +34,11 @@ def hand_over(connection: HttpToolsProtocol) -> None:
     if left_bytes >= _LARGE_BYTES and not connection.pipeline and not connection.parser.should_upgrade():
         intake = Intake(connection, left_bytes)
         cast("Scope", cycle.scope)[RECEIVE] = intake.receive
+        connection.flow.pause_reading()  # until it is asked for; uvloop asks how a protocol reads when it begins to
         connection.transport.set_protocol(intake)
 
 
-class Intake(asyncio.Protocol):
+class Intake(asyncio.BufferedProtocol):
     """Takes the rest of a request's body in place of its connection, which is back in its place at the body's end.
 
     The event loop's thread alone may call it.
@@ -46,28 +50,33 @@ class Intake(asyncio.Protocol):
 
     def __init__(self, connection: HttpToolsProtocol, left_bytes: int) -> None:
         self._connection, self._cycle = connection, connection.cycle
-        self._left_bytes, self._held_bytes = left_bytes, 0
-        self._pieces: deque[bytes] = deque()
+        self._left_bytes = left_bytes
+        self._lots: deque[bytearray] = deque()
+        self._lot, self._lot_bytes = self._new_lot(), 0
         self._news = asyncio.Event()
-        self._has_begun = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = self._has_begun = False
 
-    def data_received(self, data: bytes) -> None:
-        """Keep the bytes as they came; what lies behind the body is the connection's again."""
-        piece, rest = (data, b"") if len(data) <= self._left_bytes else self._parted(data)
-        self._left_bytes -= len(piece)
-        if not self._cycle.response_complete:
-            self._held_bytes += len(piece)
-            self._pieces.append(piece)
-            self._news.set()
+    def get_buffer(self, _: int) -> memoryview:
+        """Where the next bytes go: no further than to the body's end."""
+        return memoryview(self._lot)[self._lot_bytes :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Keep the bytes that came there. asyncio on Windows has read on behind the body; that is the connection's."""
         if not self._left_bytes:
-            self._give_back(rest)
-        elif self._held_bytes >= _HELD_BYTES:
-            self._connection.flow.pause_reading()
+            self._connection.data_received(bytes(self._lot[:nbytes]))
+            return
+        self._left_bytes -= nbytes
+        self._lot_bytes += nbytes
+        if self._lot_bytes == len(self._lot):
+            self._end_lot()
+        elif self._timer is None:
+            self._timer = self._connection.loop.call_later(_LINGER_S, self._hand_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the connection, and who waits for the body."""
         self._connection.connection_lost(exc)
-        self._news.set()
+        self._hand_on()
 
     def pause_writing(self) -> None:
         """Tell the connection."""
@@ -81,15 +90,18 @@ class Intake(asyncio.Protocol):
         """The next part of the body, as ASGI has it. What came before the connection was lost is told before that."""
         if not self._has_begun:
             return await self._first()
-        if not self._pieces and self._left_bytes and not self._cycle.disconnected:
+        if not self._lots and self._left_bytes and not self._is_due:
             self._news.clear()
             self._connection.flow.resume_reading()
             await self._news.wait()
-        if not self._pieces:
+        if not self._lots and self._lot_bytes:
+            self._cut_lot()
+        if not self._lots:
             return cast("Message", await self._cycle.receive())  # the body is over, or the client gone
-        piece = self._pieces.popleft()
-        self._held_bytes -= len(piece)
-        return {"type": "http.request", "body": piece, "more_body": bool(self._left_bytes or self._pieces)}
+        lot = self._lots.popleft()
+        if self._left_bytes:
+            self._connection.flow.resume_reading()
+        return {"type": "http.request", "body": lot, "more_body": bool(self._left_bytes or self._lots)}
 
     async def _first(self) -> Message:
         """What came with the head, at once; the client is told to continue, if it waits for that."""
@@ -98,15 +110,41 @@ class Intake(asyncio.Protocol):
         message = cast("Message", await self._cycle.receive())
         return {**message, "more_body": True} if message["type"] == "http.request" else message
 
-    def _parted(self, data: bytes) -> tuple[bytes, bytes]:
-        return data[: self._left_bytes], data[self._left_bytes :]
+    def _new_lot(self) -> bytearray:
+        return bytearray(min(self._left_bytes or _BEHIND_BYTES, _LOT_BYTES))
 
-    def _give_back(self, rest: bytes) -> None:
+    def _end_lot(self) -> None:
+        if not self._cycle.response_complete:
+            self._lots.append(self._lot)
+        self._lot = self._new_lot()
+        self._begin_lot()
+        self._news.set()
+        if not self._left_bytes:
+            self._give_back()
+        elif self._lots:
+            self._connection.flow.pause_reading()
+
+    def _cut_lot(self) -> None:
+        """Hand on what has come of a lot; the rest may take its time."""
+        self._lots.append(self._lot[: self._lot_bytes])
+        self._begin_lot()
+
+    def _begin_lot(self) -> None:
+        self._lot_bytes, self._is_due = 0, self._cycle.disconnected
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _hand_on(self) -> None:
+        self._is_due = True
+        self._news.set()
+
+    def _give_back(self) -> None:
         connection = self._connection
         connection.parser = httptools.HttpRequestParser(connection)  # the old one still waits for the body
         connection.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         connection.on_message_complete()
         self._cycle.message_event.clear()  # whoever asks for more is to wait, until the client leaves
+        connection.flow.pause_reading()  # as in `hand_over`
         connection.transport.set_protocol(connection)
-        if rest:
-            connection.data_received(rest)
+        connection.flow.resume_reading()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
@@ -110,6 +111,7 @@ class Reception:
         self._offset = offset
         self._checksum = hashlib.new(chunk.algorithm, usedforsecurity=False) if chunk.algorithm else None
         self._counts_to = upload.size_bytes if self._checksum is None else offset
+        self._hashing: Future[None] | None = None
         self._noted_at = hub.clock()
         self._part = hub.blobs.partial(upload.blob)
         try:
@@ -119,7 +121,7 @@ class Reception:
             raise
 
     def take(self, pieces: Iterable[bytes]) -> None:
-        """Take the next pieces of the body.
+        """Take the next pieces of the body. The last one is still being hashed when this returns.
 
         Raises:
             HTTPException: 413, there are more bytes than the upload has.
@@ -129,8 +131,8 @@ class Reception:
                 raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
             self._part.write(piece)
             self._offset += len(piece)
-            for digest in filter(None, (self._digest, self._checksum)):
-                digest.update(piece)
+            self._await_hashes()
+            self._hashing = self._hub.incoming.hashers.submit(self._hash, piece)
         if self._hub.clock() - self._noted_at >= _NOTE_S:
             self._note()
 
@@ -145,6 +147,7 @@ class Reception:
                 its SHA-256 says, and the upload was.
             CheckpointError: The whole file is no checkpoint, and the upload was discarded.
         """
+        self._await_hashes()
         if self._checksum is not None and self._checksum.digest() != self._chunk.checksum:
             self._part.truncate(self._chunk.offset_bytes)
             message = f"The bytes from {self._chunk.offset_bytes} on were damaged on their way: send them again."
@@ -156,12 +159,23 @@ class Reception:
 
     def break_off(self) -> None:
         """Keep what has come of a body that will not end, unless it was to be checked as a whole."""
+        self._await_hashes()
         if self._checksum is None:
             self._keep()
 
     def close(self) -> None:
         """Close the file."""
         self._part.close()
+
+    def _hash(self, piece: bytes) -> None:
+        for digest in filter(None, (self._digest, self._checksum)):
+            digest.update(piece)
+
+    def _await_hashes(self) -> None:
+        """Have the sums hold all that was taken."""
+        if self._hashing is not None:
+            self._hashing.result()
+            self._hashing = None
 
     def _begin(self) -> _Hash | None:
         """Cut off what does not count, then note what will; the running hash of what is there, if it is known."""

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -88,7 +88,9 @@ def _upload(hub: HubProcess, run: str, file: Path) -> None:
     where = _ask(hub, "POST", wire.uploads(run), headers=said).headers["location"]
     headers = {**tus, wire.UPLOAD_OFFSET_HEADER: "0", "content-type": wire.TUS_CONTENT_TYPE}
     with file.open("rb") as body:
-        reply = _connect(hub, "PATCH", where, body, {**headers, "content-length": str(size_bytes)})
+        connection = _ask_for(hub, "PATCH", where, {**headers, "content-length": str(size_bytes)})
+        connection.sock.sendfile(body)
+        reply = connection.getresponse()
         if reply.status != 204:
             raise RuntimeError(reply.read().decode())
 
@@ -96,7 +98,7 @@ def _upload(hub: HubProcess, run: str, file: Path) -> None:
 def _download(hub: HubProcess, run: str, file: Path) -> None:
     """One request for all of it, which the client counts and throws away: its own disk is not what is measured."""
     url = str(_ask(hub, "GET", wire.checkpoints(run)).json()["data"][0]["url"])
-    reply = _connect(hub, "GET", url.removeprefix(hub.url), None, {})
+    reply = _ask_for(hub, "GET", url.removeprefix(hub.url), {}).getresponse()
     block = memoryview(bytearray(BLOCK_BYTES))
     left = file.stat().st_size
     while size_bytes := reply.readinto(block):
@@ -105,10 +107,14 @@ def _download(hub: HubProcess, run: str, file: Path) -> None:
         raise RuntimeError(f"{left} bytes did not come back.")
 
 
-def _connect(hub: HubProcess, method: str, path: str, body: Any, headers: dict[str, str]) -> HTTPResponse:
-    connection = HTTPConnection(urlsplit(hub.url).netloc, timeout=_TIMEOUT_S, blocksize=BLOCK_BYTES)
-    connection.request(method, path, body, {**headers, wire.API_KEY_HEADER: hub.key})
-    return connection.getresponse()
+def _ask_for(hub: HubProcess, method: str, path: str, headers: dict[str, str]) -> HTTPConnection:
+    """A connection over which the request's head has gone."""
+    connection = HTTPConnection(urlsplit(hub.url).netloc, timeout=_TIMEOUT_S)
+    connection.putrequest(method, path)
+    for name, value in {**headers, wire.API_KEY_HEADER: hub.key}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    return connection
 
 
 def _ask(hub: HubProcess, method: str, path: str, **options: Any) -> requests.Response:

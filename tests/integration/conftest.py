@@ -273,13 +273,14 @@ class _Hasty(PatientProtocol):
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[ASGIApp], tuple[str, int]]]:
-    """Serve an application on a thread of this process, with little patience; its address."""
+def serve() -> Iterator[Callable[..., tuple[str, int]]]:
+    """Serve an application on a thread of this process, with little patience, on an event loop; its address."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(app: ASGIApp) -> tuple[str, int]:
+    def start(app: ASGIApp, loop: str = "auto") -> tuple[str, int]:
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, http=_Hasty, ws="none", lifespan="off", log_level="critical"))
+        config = uvicorn.Config(app, http=_Hasty, loop=loop, ws="none", lifespan="off", log_level="critical")
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         running.append((server, thread))
         thread.start()

@@ -21,7 +21,7 @@ from hub_callbacks.server.limits import Limits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Serve = Callable[[ASGIApp], tuple[str, int]]
+    Serve = Callable[..., tuple[str, int]]
 
 TIMEOUT_S = 30
 STALL_S = 0.5
@@ -68,15 +68,17 @@ def read_replies(connection: socket.socket, expected: str) -> str:
     return came.decode()
 
 
-def test_bodies_of_any_size_come_whole_on_one_connection(serve: Serve) -> None:
-    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+@pytest.mark.parametrize("loop", ["auto", "asyncio"])
+def test_bodies_of_any_size_come_whole_on_one_connection(serve: Serve, loop: str) -> None:
+    with socket.create_connection(serve(guarded(tell_hash), loop), timeout=TIMEOUT_S) as connection:
         for number, body in enumerate([LARGE, SMALL, LARGE[1:], LARGE[:1_000_000], b"", LARGE]):
             connection.sendall(request(f"/{number}", body))
             read_replies(connection, said(f"/{number}", body))
 
 
-def test_request_behind_a_large_body_in_the_same_bytes_is_answered(serve: Serve) -> None:
-    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+@pytest.mark.parametrize("loop", ["auto", "asyncio"])
+def test_request_behind_a_large_body_in_the_same_bytes_is_answered(serve: Serve, loop: str) -> None:
+    with socket.create_connection(serve(guarded(tell_hash), loop), timeout=TIMEOUT_S) as connection:
         connection.sendall(request("/a", LARGE) + request("/b", SMALL) + request("/c", LARGE) + request("/d", b""))
         came = read_replies(connection, said("/d", b""))
     assert [path for path in "abcd" if f"/{path} " in came] == ["a", "b", "c", "d"]
@@ -118,6 +120,49 @@ def test_what_came_before_the_client_left_is_told_before_that(serve: Serve) -> N
     assert b"".join(message.get("body", b"") for message in told) == LARGE[:-1_000_000]
     assert all(message["more_body"] for message in told[:-1])
     assert told[-1]["type"] == "http.disconnect"
+
+
+def test_what_has_come_is_handed_on_while_the_rest_takes_its_time(serve: Serve) -> None:
+    came: list[bytes] = []
+    has_all = threading.Event()
+
+    async def listen(_: Scope, receive: Receive, send: Send) -> None:
+        is_over = False
+        while not is_over:
+            message = await receive()
+            came.append(message["body"])
+            is_over = not message["more_body"]
+            if b"".join(came) == LARGE[:-1_000_000]:
+                has_all.set()
+        await reply(send, 200, "thanks")
+
+    with socket.create_connection(serve(guarded(listen)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request("/a", LARGE)[:-1_000_000])
+        assert has_all.wait(TIMEOUT_S)
+        connection.sendall(LARGE[-1_000_000:])
+        read_replies(connection, "thanks")
+    assert b"".join(came) == LARGE
+
+
+def test_bytes_are_handed_on_by_the_megabyte(serve: Serve) -> None:
+    """Also where each comes late: small pieces cost the application more than their bytes do."""
+    sizes: list[int] = []
+
+    async def listen(_: Scope, receive: Receive, send: Send) -> None:
+        is_over = False
+        while not is_over:
+            message = await receive()
+            sizes.append(len(message["body"]))
+            is_over = not message["more_body"]
+        await reply(send, 200, "thanks")
+
+    data = request("/a", bytes(20 << 20))
+    with socket.create_connection(serve(guarded(listen)), timeout=TIMEOUT_S) as connection:
+        for start in range(0, len(data), 70_001):
+            connection.sendall(data[start : start + 70_001])
+        read_replies(connection, "thanks")
+    assert sum(sizes) == 20 << 20
+    assert sizes.count(1 << 20) > 10  # a machine that pauses may cut some off
 
 
 def test_application_that_has_the_whole_body_waits_until_the_client_leaves(serve: Serve) -> None:

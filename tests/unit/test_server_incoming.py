@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub_callbacks.server.incoming import feed
+from hub_callbacks.server.incoming import Incoming
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -32,7 +32,7 @@ def numbers(lots: list[list[bytes]]) -> list[int]:
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 50])
 def test_all_bytes_are_handed_on_in_their_order(count: int) -> None:
     lots: list[list[bytes]] = []
-    asyncio.run(feed(pieces(count), lambda lot: lots.append(list(lot))))
+    asyncio.run(Incoming().feed(pieces(count), lambda lot: lots.append(list(lot))))
     assert numbers(lots) == list(range(count))
     assert all(len(lot) >= 4 for lot in lots[:-1])
 
@@ -40,7 +40,7 @@ def test_all_bytes_are_handed_on_in_their_order(count: int) -> None:
 def test_what_came_before_a_break_is_handed_on() -> None:
     lots: list[list[bytes]] = []
     with pytest.raises(ConnectionError):
-        asyncio.run(feed(pieces(6, breaks=True), lambda lot: lots.append(list(lot))))
+        asyncio.run(Incoming().feed(pieces(6, breaks=True), lambda lot: lots.append(list(lot))))
     assert numbers(lots) == list(range(6))
 
 
@@ -60,7 +60,7 @@ def test_stream_is_held_back_while_the_thread_is_busy() -> None:
 
     async def run() -> None:
         nonlocal taken_while_busy
-        work = asyncio.create_task(feed(endless(), lambda _: assert_set(go_on)))
+        work = asyncio.create_task(Incoming().feed(endless(), lambda _: assert_set(go_on)))
         await asyncio.wait_for(is_full.wait(), TIMEOUT_S)
         for _ in range(1000):  # as often as it takes to run away
             await asyncio.sleep(0)
@@ -86,5 +86,5 @@ def test_error_of_the_thread_ends_the_stream(fails_at: int) -> None:
             raise OSError("No space left on device.")
 
     with pytest.raises(OSError, match="No space"):
-        asyncio.run(feed(pieces(1000), fail))
+        asyncio.run(Incoming().feed(pieces(1000), fail))
     assert len(lots) == fails_at

@@ -31,6 +31,13 @@ def test_file_holds_all_that_was_appended_when_it_goes_on_after_a_cut(tmp_path: 
     assert path.read_bytes() == 9 * PIECE + b"end"
 
 
+def test_large_piece_is_written_in_small_ones(tmp_path: Path, mocker: MockerFixture) -> None:
+    with closing(LandingFile(tmp_path / "file", "x")) as file:
+        written = mocker.spy(file, "write")
+        file.append(PIECE)
+    assert {len(call.args[0]) for call in written.call_args_list} == {1 << 16}
+
+
 @needs_advice
 def test_file_tells_the_disk_of_each_stretch_once(tmp_path: Path, mocker: MockerFixture) -> None:
     told = mocker.spy(os, "posix_fadvise")

@@ -20,7 +20,6 @@ from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Failure
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.guard import expect_file
-from hub_callbacks.server.incoming import feed
 from hub_callbacks.server.publishing import CheckpointError, describe
 from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of, turn
 from hub_callbacks.server.routes import tus_document
@@ -131,7 +130,7 @@ async def append(upload_id: str, request: Request, own_id: OwnModelId, hub: This
         upload = await run_in_threadpool(_find, hub, own_id, upload_id)
         reception = await run_in_threadpool(Reception, hub, upload, chunk)
         try:
-            await _receive(request, reception)
+            await _receive(hub, request, reception)
             offset, expires_at = await run_in_threadpool(reception.finish)
         finally:
             await run_in_threadpool(reception.close)
@@ -148,10 +147,10 @@ async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Respons
     return Response(status_code=204)
 
 
-async def _receive(request: Request, reception: Reception) -> None:
+async def _receive(hub: Hub, request: Request, reception: Reception) -> None:
     expect_file(request)
     try:
-        await feed(request.stream(), reception.take)
+        await hub.incoming.feed(request.stream(), reception.take)
     except (ClientDisconnect, HTTPException) as error:
         await run_in_threadpool(reception.break_off)
         if isinstance(error, HTTPException):
