@@ -13,10 +13,10 @@ from hub_callbacks.server.blobs import Blobs
 from hub_callbacks.server.incoming import Incoming
 from hub_callbacks.server.limits import Limits
 from hub_callbacks.server.lots import Lots
-from hub_callbacks.server.permissions import Claim, ClaimedReport
 from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.standing import Standing, judge
 from hub_callbacks.server.store import Store
+from hub_callbacks.server.store.claims import Claim, ClaimedReport
 from hub_callbacks.server.store.rows import Caller, Model
 
 

@@ -5,23 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from hub_callbacks.server.store.rows import Caller, Place, Report
-
-
-class Claim(NamedTuple):
-    """What somebody with an API key wants to change."""
-
-    key: str
-    model_id: str
-
-
-class ClaimedReport(NamedTuple):
-    """A report, with the claim of whoever makes it; None where that was judged before."""
-
-    claim: Claim | None
-    report: Report
+from hub_callbacks.server.store.rows import Caller, Place
 
 
 def may_read(caller: Caller | None, place: Place) -> bool:

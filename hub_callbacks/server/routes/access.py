@@ -6,7 +6,7 @@ Each check is one function, not a chain of dependencies: FastAPI runs every sync
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Path, Request
@@ -16,9 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from hub_callbacks import wire
 from hub_callbacks.server.auth import ShownKey, identify, identify_anyone, is_key, key_needed, known, with_role
 from hub_callbacks.server.context import Hub, ThisHub
-from hub_callbacks.server.permissions import Claim, ClaimedReport, may_change, may_read
+from hub_callbacks.server.permissions import may_change, may_read
 from hub_callbacks.server.store import NotFoundError, Store
 from hub_callbacks.server.store.access import Collection
+from hub_callbacks.server.store.claims import Claim, ClaimedReport, Finding
 from hub_callbacks.server.store.rows import Caller, Model, Place, Thing
 from hub_callbacks.server.store.things import ThingKind
 
@@ -133,32 +134,26 @@ async def changer(model_id: str, request: Request, hub: ThisHub, shown: ShownKey
 
 def changers_of(store: Store, claims: Sequence[Claim]) -> list[Caller | Exception]:
     """For each claim the caller, who may change the model, or what `own_model` raises."""
-    callers = store.callers_of_keys({claim.key for claim in claims})
-    wanted: dict[str, set[str]] = {}
-    for claim in claims:
-        if caller := callers.get(claim.key):
-            wanted.setdefault(caller.user_id, set()).add(claim.model_id)
-    places = {user_id: store.places_of("models", ids, user_id) for user_id, ids in wanted.items()}
-    return [_judge(claim, callers.get(claim.key), places) for claim in claims]
+    found = store.find_claims(set(claims))
+    return [_judge(claim, found.get(claim)) for claim in claims]
 
 
 def take_reports(store: Store, claimed: Sequence[ClaimedReport]) -> list[Exception | None]:
     """Take the reports of those who may make them; for each None, or why it was not taken."""
-    claims = [claim for claim, _ in claimed if claim is not None]
-    judged = dict(zip(claims, changers_of(store, claims), strict=True)) if claims else {}
-    found = [claim and judged[claim] for claim, _ in claimed]
-    admitted = [report for (_, report), who in zip(claimed, found, strict=True) if not isinstance(who, Exception)]
-    taken = iter(store.put_reports(admitted) if admitted else ())
-    return [who if isinstance(who, Exception) else next(taken) for who in found]
+    return store.put_claimed(claimed, _refusal)
 
 
-def _judge(claim: Claim, found: Caller | None, places: Mapping[str, Mapping[str, Place]]) -> Caller | Exception:
+def _refusal(claim: Claim, found: Finding | None) -> Exception | None:
+    judged = _judge(claim, found)
+    return judged if isinstance(judged, Exception) else None
+
+
+def _judge(claim: Claim, found: Finding | None) -> Caller | Exception:
     try:
-        caller = with_role("trainer", known(found))
-        place = places[caller.user_id].get(claim.model_id)
-        if place is None:
+        caller = with_role("trainer", known(found and found.caller))
+        if found is None or found.place is None:
             raise NotFoundError(claim.model_id)  # noqa: TRY301 - as `place_of` does
-        _check_place(caller, place, "models", claim.model_id)
+        _check_place(caller, found.place, "models", claim.model_id)
     except (HTTPException, NotFoundError) as error:
         return error
     return caller

@@ -17,9 +17,9 @@ from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Id, MetricsBody, Re
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.documents import check_row
 from hub_callbacks.server.limits import Limits
-from hub_callbacks.server.permissions import Claim, ClaimedReport
 from hub_callbacks.server.routes.access import Attempt, OwnModelId, ReadableModel
 from hub_callbacks.server.shapes import hub_metrics
+from hub_callbacks.server.store.claims import Claim, ClaimedReport
 from hub_callbacks.server.store.rows import Report
 from hub_callbacks.server.store.values import parse_row
 
@@ -57,7 +57,7 @@ async def put(body: MetricsBody, hub: ThisHub, own_id: OwnModelId, attempt: Atte
     if len(body.metrics) > hub.limits.rows:
         raise HTTPException(413, f"One request takes {hub.limits.rows} epochs at most, not {len(body.metrics)}.")
     rows = await run_in_threadpool(_rows, body, hub.limits)
-    await hub.reports.ask(ClaimedReport(None, Report(model_id=own_id, rows=rows, attempt=attempt)))
+    await run_in_threadpool(hub.store.put_metrics, own_id, rows, attempt=attempt)
     return _stored(own_id)
 
 

@@ -5,32 +5,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, bindparam, false, or_, select, true
 
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
-from hub_callbacks.server.store.lists import is_unset, one_of
 from hub_callbacks.server.store.rows import Caller, Place
 from hub_callbacks.server.store.schema import datasets, members, models, projects
 
 Collection = Literal["models", "datasets", "projects"]
 TABLES: Final[dict[Collection, Table]] = {"models": models, "datasets": datasets, "projects": projects}
-_OF_PROJECT: Final = (projects.c.id, projects.c.owner, projects.c.is_public, members.c.role)
+OF_PROJECT: Final = (  # what `place` reads, with `of_thing`
+    projects.c.id.label("in_project"),
+    projects.c.owner.label("project_owner"),
+    projects.c.is_public.label("is_project_public"),
+    members.c.role.label("member"),
+)
 _IS_MEMBER: Final = and_(members.c.project_seq == projects.c.seq, members.c.user_id == bindparam("user_id"))
 
 
+def of_thing(table: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """What `place` reads of the thing itself."""
+    return (table.c.owner.label("thing_owner"), table.c.is_public.label("is_thing_public"), table.c.project_seq)
+
+
 def _things(table: Table, *, is_deleted: bool) -> Select[Any]:
-    """Those of the things that there are, with the projects that they are in, and what those are to the user."""
+    """The thing, if there is one, with the project that it is in, and what that is to the user."""
     project = and_(projects.c.seq == table.c.project_seq, projects.c.deleted_at.is_(None))
-    own = (table.c.id.label("thing_id"), table.c.owner.label("thing_owner"), table.c.is_public.label("is_thing_public"))
-    wanted = select(*own, table.c.project_seq, *_OF_PROJECT)
+    wanted = select(*of_thing(table), *OF_PROJECT)
     wanted = wanted.select_from(table.outerjoin(projects, project).outerjoin(members, _IS_MEMBER))
-    standing = not_(is_unset(table.c.deleted_at)) if is_deleted else is_unset(table.c.deleted_at)
-    return wanted.where(one_of(table.c.id, "ids"), standing)
+    standing = table.c.deleted_at.is_not(None) if is_deleted else table.c.deleted_at.is_(None)
+    return wanted.where(table.c.id == bindparam("id"), standing)
 
 
 _THINGS: Final = {
@@ -59,28 +66,17 @@ class AccessStore:
             NotFoundError: There is no such thing.
         """
         if collection != "projects":
-            found = self.places_of(collection, [thing_id], user_id, is_deleted=is_deleted).get(thing_id)
+            wanted = _THINGS[collection, is_deleted]
+            with self.database.read() as connection:
+                row = connection.execute(wanted, {"id": thing_id, "user_id": user_id}).one_or_none()
+            found = None if row is None else place(row)
         else:
             with self.database.read() as connection:
-                place = _project(connection, projects.c.id == thing_id, user_id)
-            found = place and replace(place, member="viewer" if place.member else None)
+                project = _project(connection, projects.c.id == thing_id, user_id)
+            found = project and replace(project, member="viewer" if project.member else None)
         if found is None:
             raise NotFoundError(thing_id, collection)
         return found
-
-    def places_of(
-        self,
-        collection: Literal["models", "datasets"],
-        thing_ids: Iterable[str],
-        user_id: str = "",
-        *,
-        is_deleted: bool = False,
-    ) -> dict[str, Place]:
-        """`place_of` for each of the models or data sets that there is."""
-        wanted = _THINGS[collection, is_deleted]
-        with self.database.read() as connection:
-            rows = connection.execute(wanted, {"ids": list(thing_ids), "user_id": user_id}).all()
-        return {row.thing_id: _place(row) for row in rows}
 
     def place_in(self, project_id: str, user_id: str) -> Place:
         """What a new thing of that user in the project would have as its place.
@@ -89,10 +85,10 @@ class AccessStore:
             NotFoundError: There is no such project.
         """
         with self.database.read() as connection:
-            place = _project(connection, projects.c.id == project_id, user_id)
-        if place is None:
+            found = _project(connection, projects.c.id == project_id, user_id)
+        if found is None:
             raise NotFoundError(project_id, "projects")
-        return place
+        return found
 
     def own_projects(self, caller: Caller) -> dict[str, str]:
         """The names of the projects that the caller may put things into, by their ids, sorted by name."""
@@ -144,21 +140,28 @@ def _in(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return table.c.project_seq.in_(select(projects.c.seq).where(live))
 
 
-def _place(row: Any) -> Place:
+def place(row: Any) -> Place:
+    """Where a thing stands, by a row with the columns of `of_thing` and of its project."""
     own = Place(owner=row.thing_owner, is_public=row.is_thing_public)
     if row.project_seq is None:
         return own
-    if row.id is None:  # the project is deleted: what is in it is its owner's again, and nobody else's
+    if row.in_project is None:  # the project is deleted: what is in it is its owner's again, and nobody else's
         return replace(own, project_id="", project_owner=own.owner)
-    return replace(_place_of_project(row), owner=own.owner, is_public=own.is_public or row.is_public)
+    return replace(_place_of_project(row), owner=own.owner, is_public=own.is_public or row.is_project_public)
 
 
 def _project(connection: Connection, condition: ColumnElement[bool], user_id: str) -> Place | None:
-    wanted = select(*_OF_PROJECT).select_from(projects.outerjoin(members, _IS_MEMBER))
+    wanted = select(*OF_PROJECT).select_from(projects.outerjoin(members, _IS_MEMBER))
     wanted = wanted.where(condition, projects.c.deleted_at.is_(None))
     row = connection.execute(wanted, {"user_id": user_id}).one_or_none()
     return _place_of_project(row) if row else None
 
 
 def _place_of_project(row: Any) -> Place:
-    return Place(owner=row.owner, is_public=row.is_public, project_id=row.id, project_owner=row.owner, member=row.role)
+    return Place(
+        owner=row.project_owner,
+        is_public=row.is_project_public,
+        project_id=row.in_project,
+        project_owner=row.project_owner,
+        member=row.member,
+    )

@@ -6,31 +6,31 @@ import hashlib
 import secrets as random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, delete, insert, or_, select, text, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError
-from hub_callbacks.server.store.lists import one_of
 from hub_callbacks.server.store.people import Key
 from hub_callbacks.server.store.rows import Caller, Role, lower
 from hub_callbacks.server.store.schema import keys, secrets, users
 
 _USED_EVERY_S = 60.0  # a write for each request would make readers of writers
 
-_CALLERS = (
-    select(users.c.id, users.c.name, users.c.role, keys.c.id.label("key_id"), keys.c.hash, keys.c.last_used_at)
-    .add_columns(keys.c.role.label("key_role"), keys.c.project_id, keys.c.expires_at)
-    .join(users, users.c.id == keys.c.user_id)
-    .where(
-        users.c.deleted_at.is_(None),
-        keys.c.revoked_at.is_(None),
-        or_(keys.c.expires_at.is_(None), keys.c.expires_at > bindparam("now")),
-    )
+OF_CALLER: Final = (  # what `caller` and `note_uses` read
+    *(users.c.id.label("user_id"), users.c.name, users.c.role),
+    *(keys.c.id.label("key_id"), keys.c.role.label("key_role")),
+    *(keys.c.hash, keys.c.project_id, keys.c.expires_at, keys.c.last_used_at),
 )
-_BY_HASH = _CALLERS.where(one_of(keys.c.hash, "hashes"))
+IS_GOOD: Final = and_(
+    users.c.deleted_at.is_(None),
+    keys.c.revoked_at.is_(None),
+    or_(keys.c.expires_at.is_(None), keys.c.expires_at > bindparam("now")),
+)
+_CALLERS = select(*OF_CALLER).join_from(keys, users, users.c.id == keys.c.user_id).where(IS_GOOD)
+_BY_HASH = _CALLERS.where(keys.c.hash == bindparam("hash"))
 _BY_ID = _CALLERS.where(keys.c.id == bindparam("key_id"))
 _KEYS = (
     select(*(column for column in keys.c if column.name not in {"hash", "role"}))
@@ -77,7 +77,7 @@ class KeyStore:
             expires_at: From when on it is no good, Unix time, seconds; None for never.
         """
         key = wire.new_key()
-        row = {"id": key_id or wire.new_id(), "user_id": user_id, "name": name, "hash": _hash(key)}
+        row = {"id": key_id or wire.new_id(), "user_id": user_id, "name": name, "hash": hash_of(key)}
         scope = {"role": role, "project_id": project_id, "expires_at": expires_at, "created_at": self.clock()}
         with self.database.write() as connection:
             connection.execute(insert(keys), row | scope)
@@ -85,17 +85,11 @@ class KeyStore:
 
     def caller_of_key(self, key: str) -> Caller | None:
         """Whose API key it is; its last use is noted, to the minute. None where it is unknown, expired or revoked."""
-        return self.callers_of_keys([key]).get(key)
-
-    def callers_of_keys(self, shown: Iterable[str]) -> dict[str, Caller]:
-        """The caller of each of the API keys that is known, not expired and not revoked; their last use is noted."""
-        hashes = {_hash(key): key for key in shown}
-        found = self._callers(_BY_HASH, {"hashes": list(hashes)})
-        return {hashes[known]: caller for known, caller in found.items()}
+        return self._caller(_BY_HASH, hash=hash_of(key))
 
     def caller_of_key_id(self, key_id: str) -> Caller | None:
         """Whose API key of that id it is; None where it is unknown, expired or revoked."""
-        return next(iter(self._callers(_BY_ID, {"key_id": key_id}).values()), None)
+        return self._caller(_BY_ID, key_id=key_id)
 
     def list_keys(self, user_id: str | None = None) -> list[Key]:
         """The user's keys, everybody's when None; oldest first."""
@@ -133,29 +127,33 @@ class KeyStore:
             connection.execute(_SECRET, {"name": name, "value": random.token_hex(32)})
             return str(connection.execute(wanted).scalar_one())
 
-    def _callers(self, wanted: Select[Any], parameters: dict[str, Any]) -> dict[str, Caller]:
-        """Callers by the hashes of their keys."""
-        with self.database.read() as connection:
-            rows = connection.execute(wanted, {**parameters, "now": self.clock()}).all()
-        for row in rows:
-            self._note_use(row.key_id, row.last_used_at)
-        return {row.hash: _caller(row) for row in rows}
-
-    def _note_use(self, key_id: str, last_used_at: float | None) -> None:
+    def _caller(self, wanted: Select[Any], **parameters: str) -> Caller | None:
         now = self.clock()
-        if last_used_at is None or last_used_at < now - _USED_EVERY_S:
-            with self.database.write() as connection:
-                connection.execute(_USE, {"key_id": key_id, "before": now - _USED_EVERY_S, "now": now})
+        with self.database.read() as connection:
+            row = connection.execute(wanted, {**parameters, "now": now}).one_or_none()
+        if row is None:
+            return None
+        note_uses(self.database, [row], now=now)
+        return caller(row)
 
 
-def _hash(key: str) -> str:
+def note_uses(database: Database, rows: Iterable[Any], *, now: float) -> None:
+    """Note that the keys were used of which those are rows, with `OF_CALLER`; to the minute."""
+    before = now - _USED_EVERY_S
+    for key_id in {row.key_id for row in rows if row.last_used_at is None or row.last_used_at < before}:
+        with database.write() as connection:
+            connection.execute(_USE, {"key_id": key_id, "before": before, "now": now})
+
+
+def hash_of(key: str) -> str:
     """SHA-256 is enough for a key of 250 random bits: there is nothing to guess, so nothing to slow down."""
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
-def _caller(row: Any) -> Caller:
+def caller(row: Any) -> Caller:
+    """The caller of a row with `OF_CALLER`."""
     return Caller(
-        user_id=row.id,
+        user_id=row.user_id,
         name=row.name,
         role=lower(row.role, row.key_role),
         key_id=row.key_id,

@@ -1,10 +1,10 @@
-"""Many texts as one parameter: the statement is the same however many there are, and is compiled and planned once."""
+"""Many texts, or pairs of them, as one parameter: a statement is one for any number, compiled and planned once."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, bindparam, func
+from sqlalchemy import JSON, ColumnElement, TableValuedAlias, bindparam, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
@@ -26,7 +26,16 @@ class one_of(FunctionElement[bool]):  # noqa: N801 - it is called like SQLAlchem
         super().__init__(column, bindparam(name, type_=JSON()))
 
 
-def is_unset(column: Column[float]) -> ColumnElement[bool]:
+class _pairs(FunctionElement[Any]):  # noqa: N801 - as above
+    inherit_cache = True
+
+
+def pairs(name: str) -> TableValuedAlias:
+    """A table of the pairs of texts that a parameter brings: ``number``, from 0 on, ``first`` and ``second``."""
+    return _pairs(bindparam(name, type_=JSON())).table_valued("number", "first", "second")
+
+
+def is_unset(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether the time is NULL, in rows that `one_of` has found: by itself, SQLite would go through an index of it."""
     return func.coalesce(column, 0.0) == 0.0
 
@@ -41,3 +50,17 @@ def _sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
 def _postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(clause, **options) for clause in element.clauses)
     return f"{column} = ANY (ARRAY (SELECT json_array_elements_text({texts})))"
+
+
+@compiles(_pairs, "sqlite")
+def _sqlite_pairs(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    (texts,) = (compiler.process(clause, **options) for clause in element.clauses)
+    items = "key AS number, json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS second"
+    return f"(SELECT {items} FROM json_each({texts}))"  # noqa: S608 - as above
+
+
+@compiles(_pairs, "postgresql")
+def _postgresql_pairs(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    (texts,) = (compiler.process(clause, **options) for clause in element.clauses)
+    items = "number - 1 AS number, value ->> 0 AS first, value ->> 1 AS second"
+    return f"(SELECT {items} FROM json_array_elements({texts}) WITH ORDINALITY AS pairs (value, number))"  # noqa: S608 - as above

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +11,25 @@ from sqlalchemy import Connection, bindparam, select
 
 from hub_callbacks.server.store import attempts, values
 from hub_callbacks.server.store.batches import Batch
+from hub_callbacks.server.store.claims import Claim, ClaimedReport, Finding, find, question
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError, StoreError
+from hub_callbacks.server.store.keys import note_uses
 from hub_callbacks.server.store.lists import is_unset, one_of
 from hub_callbacks.server.store.rows import MetricsRow, Report
 from hub_callbacks.server.store.schema import metrics, models
 
 _EPOCH_TIMES = 9  # enough for a median that one long validation does not move
-_MODELS = select(
+_COLUMNS = (
     *(models.c.seq, models.c.last_epoch, models.c.best, models.c.last),
     *(models.c.last_row_at, models.c.started_at, models.c.epoch_times),
     *attempts.COLUMNS,
 )
-_MODELS = _MODELS.where(one_of(models.c.id, "ids"), is_unset(models.c.deleted_at))
+_MODELS = select(*_COLUMNS).where(one_of(models.c.id, "ids"), is_unset(models.c.deleted_at))
 # Locked in one order: two hubs that take many each would wait for each other for ever.
 _MODELS = _MODELS.order_by(models.c.seq).with_for_update(key_share=True)
+_RUNS = _MODELS.add_columns(models.c.owner, models.c.is_public, models.c.project_seq, models.c.deleted_at).cte("runs")
+_CLAIMED = question(_RUNS, *(_RUNS.c[column.name] for column in _COLUMNS))
 _ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))
@@ -82,8 +86,24 @@ class MetricStore:
             ids = sorted({report.model_id for report in reports})
             runs = {model.id: _Run(model) for model in connection.execute(_MODELS, {"ids": ids}).all()}
             problems = [_take(runs, report) for report in reports]
-            if grown := [run for run in runs.values() if run.rows]:
-                self._put(connection, grown)
+            self._put(connection, runs.values())
+        return problems
+
+    def put_claimed(
+        self, reports: Sequence[ClaimedReport], judge: Callable[[Claim, Finding | None], Exception | None]
+    ) -> list[Exception | None]:
+        """`put_reports` for those who may; what ``judge`` raises of the others, in place of why their rows were not.
+
+        Who they are is asked with the question that locks the models.
+        """
+        claims, now = {claim for claim, _ in reports}, self.clock()
+        with self.database.write() as connection:
+            ids = sorted({claim.model_id for claim in claims})
+            found = find(connection, _CLAIMED, claims, now=now, ids=ids)
+            runs = {claim.model_id: _Run(finding.row) for claim, finding in found.items() if finding.place}
+            problems = [judge(claim, found.get(claim)) or _take(runs, report) for claim, report in reports]
+            self._put(connection, runs.values())
+        note_uses(self.database, [finding.row for finding in found.values()], now=now)
         return problems
 
     def metrics(self, model_id: str) -> list[MetricsRow]:
@@ -92,7 +112,10 @@ class MetricStore:
             rows = connection.execute(_MODEL_ROWS, {"id": model_id}).all()
         return rows_of(rows)
 
-    def _put(self, connection: Connection, runs: Sequence[_Run]) -> None:
+    def _put(self, connection: Connection, told: Iterable[_Run]) -> None:
+        runs = [run for run in told if run.rows]
+        if not runs:
+            return
         changed = {run.model.seq for run in runs if _has_any(connection, run)}
         rows = [row for run in runs for row in run.parameters()]
         _PUT.execute(connection, rows)

@@ -13,6 +13,7 @@ from hub_callbacks.server.store.access import AccessStore
 from hub_callbacks.server.store.artifacts import ArtifactStore
 from hub_callbacks.server.store.audit import AuditStore
 from hub_callbacks.server.store.checkpoints import CheckpointStore
+from hub_callbacks.server.store.claims import ClaimStore
 from hub_callbacks.server.store.database import open_database, sqlite_url
 from hub_callbacks.server.store.history import HistoryStore
 from hub_callbacks.server.store.holdings import HoldingsStore
@@ -40,6 +41,7 @@ class Store(
     AccessStore,
     UserStore,
     KeyStore,
+    ClaimStore,
     HoldingsStore,
     AuditStore,
 ):

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, event, inspect, text
 
 from hub_callbacks.server.store import NewerStoreError, Store, UnreachableStoreError, open_store
+from hub_callbacks.server.store.claims import Claim, ClaimedReport
 from hub_callbacks.server.store.database import migrations
 from hub_callbacks.server.store.rows import Report
 from hub_callbacks.server.store.schema import metadata
@@ -116,13 +117,20 @@ def test_sqlite_finds_the_runs_of_many_reports_by_their_ids(store: Store, owner:
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         said.append((statement, parameters))
 
+    key = store.create_key(owner)
     ids = [store.create_model({}, owner=owner).id for _ in range(20)]
     event.listen(store.database.engine, "before_cursor_execute", note)
-    store.places_of("models", ids, owner)
+    claims = [Claim(key, model_id) for model_id in ids]
+    found = store.find_claims(claims)
     store.put_reports([Report(model_id=model_id, rows={}) for model_id in ids])
+    reports = [ClaimedReport(claim, Report(model_id=claim.model_id, rows={})) for claim in claims]
+    assert store.put_claimed(reports, lambda claim, finding: None) == [None] * len(ids)
     event.remove(store.database.engine, "before_cursor_execute", note)
-    looked_up = [(statement, parameters) for statement, parameters in said if "FROM models" in statement]
+    looked_up = [
+        (statement, parameters) for statement, parameters in said if " models " in statement.replace("\n", " ")
+    ]
     with store.database.read() as connection:
         plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}", given).all() for told, given in looked_up]
-    assert len(plans) == 2
+    assert len(plans) == 3
     assert all("SEARCH models USING INDEX sqlite_autoindex_models_1 (id=?)" in str(plan) for plan in plans)
+    assert len(found) == len(ids)

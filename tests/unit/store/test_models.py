@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 
 from hub_callbacks import wire
 from hub_callbacks.server.store import IdTakenError, NotFoundError, Store, SupersededError
+from hub_callbacks.server.store.claims import Claim, ClaimedReport
 from hub_callbacks.server.store.rows import Caller, Report
 from hub_callbacks.server.store.schema import checkpoints, metrics, models
 from tests.unit.store.arrivals import MAP, new_checkpoint
@@ -121,6 +123,27 @@ def test_metrics_of_many_writers_all_arrive(store: Store, owner: str) -> None:
     assert model is not None
     assert [row.epoch for row in store.metrics(model_id)] == list(range(80))
     assert (model.last_epoch, model.best) == (79, {MAP: 79 / 80})
+
+
+def test_claimed_reports_of_many_writers_all_arrive(store: Store, owner: str) -> None:
+    key = store.create_key(owner)
+    claims = [Claim(key, store.create_model({}, owner=owner).id) for _ in range(4)]
+
+    def write(first: int) -> list[Exception | None]:
+        told: list[Exception | None] = []
+        for epoch in range(first, 40, 4):
+            rows = {epoch: {MAP: epoch / 40}}
+            lot = [ClaimedReport(claim, Report(model_id=claim.model_id, rows=rows)) for claim in claims]
+            told += store.put_claimed(lot[:: 1 if first % 2 else -1], lambda claim, found: None)
+        return told
+
+    with ThreadPoolExecutor(4) as writers:
+        assert [told for each in writers.map(write, range(4)) for told in each] == [None] * 160
+    for claim in claims:
+        model = store.get_model(claim.model_id)
+        assert model is not None
+        assert [row.epoch for row in store.metrics(model.id)] == list(range(40))
+        assert (model.last_epoch, model.best) == (39, {MAP: 39 / 40})
 
 
 @pytest.mark.parametrize("hard", [True, False])
