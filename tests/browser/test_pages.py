@@ -325,3 +325,17 @@ def test_page_lies_still_when_its_scripts_come_late(
         page.set_viewport_size({"width": width, "height": 900})
         come_late(page, gallery.paths[name])
         assert page.evaluate(SHIFTS) < 0.001, (name, width)
+
+
+def test_page_lies_still_when_its_rows_come_one_by_one(
+    gallery: Gallery, new_page: Callable[..., Page], hub: HubServer
+) -> None:
+    page = new_page(hub)
+    paths = [gallery.paths[name] for name in ("runs", "project", "user")]  # with columns as wide as what is in them
+    for path in paths:
+        page.goto(path)  # scripts and styles are kept
+    slow = {"offline": False, "latency": 0, "downloadThroughput": 20_000, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    for path in paths:
+        page.goto(path)
+        assert page.evaluate(SHIFTS) < 0.001, path
