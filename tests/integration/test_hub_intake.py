@@ -162,7 +162,7 @@ def test_bytes_are_handed_on_by_the_megabyte(serve: Serve) -> None:
             connection.sendall(data[start : start + 70_001])
         read_replies(connection, "thanks")
     assert sum(sizes) == 20 << 20
-    assert sizes.count(1 << 20) > 10  # a machine that pauses may cut some off
+    assert len(sizes) < 60  # 22, where no pause of the machine cuts a lot off; 300 were sent
 
 
 def test_application_that_has_the_whole_body_waits_until_the_client_leaves(serve: Serve) -> None:
