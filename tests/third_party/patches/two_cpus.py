@@ -2,12 +2,16 @@
 
 Everything else is real: the parent, its launcher `torch.distributed.run`, the file that it writes for its children, and
 what they exchange. Train with ``amp=False``, whose check runs a prediction on the device.
+
+With ``SECOND_LATE_S``, the second process comes so many seconds late to the end of each epoch, where they agree on
+whether it was the last: what must hold when one is slower than the other, and a training that leaves time to others.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import time
 from typing import Any
 
 import torch
@@ -28,6 +32,8 @@ def patch() -> None:
     trainer, validator = _engine("trainer"), _engine("validator")
     trainer.select_device = validator.select_device = _select_device
     trainer.BaseTrainer._setup_ddp = _setup_ddp
+    if os.environ.get("RANK") == "1":
+        trainer.BaseTrainer.run_callbacks = _late(trainer.BaseTrainer.run_callbacks)
     validator.AutoBackend = _on_cpu(validator.AutoBackend)
     torch.nn.parallel.DistributedDataParallel = _Wrapper
     if hasattr(trainer, "DDP"):  # 8.0.100
@@ -54,6 +60,15 @@ def _setup_ddp(self: Any, *args: Any) -> None:
     self.device = CPU
     rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     torch.distributed.init_process_group("gloo", rank=rank, world_size=world_size)
+
+
+def _late(run_callbacks: Any) -> Any:
+    def run(self: Any, event: str) -> None:
+        if event == "on_fit_epoch_end":
+            time.sleep(float(os.environ.get("SECOND_LATE_S", "0")))
+        run_callbacks(self, event)
+
+    return run
 
 
 def _on_cpu(backend: Any) -> Any:
