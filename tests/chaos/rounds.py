@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
@@ -90,7 +91,8 @@ class Round:
         kills = [threading.Thread(target=self._kill, args=(*kill, trainer.pid, over)) for kill in self._plan.kills]
         for thread in kills:
             thread.start()
-        trainer.join(TRAINING_S)  # by this thread alone: of two that ask, one is told a wrong exit code
+        # Not `join`: it reads the exit code, and so does whoever starts a hub meanwhile; the second is told 255.
+        wait([trainer.sentinel], TRAINING_S)
         over.set()
         for thread in kills:
             thread.join()
