@@ -7,13 +7,15 @@ python sweep.py --rounds 1 --seed 4711  that one again
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from plan import Plan
@@ -41,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(seeds: Sequence[int], folder: Path) -> Iterator[Outcome]:
-    context = forking()
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        yield from pool.map(lambda seed: Round(Plan.draw(seed), folder / str(seed), context).run(), seeds)
+    # Processes: who starts one asks after all children of its own, and the exit code of each is told once.
+    with ProcessPoolExecutor(_AT_A_TIME, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(_round, folder), seeds)
+
+
+def _round(folder: Path, seed: int) -> Outcome:
+    return Round(Plan.draw(seed), folder / str(seed), forking()).run()
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
