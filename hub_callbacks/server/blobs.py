@@ -47,6 +47,10 @@ class PartialBlob(Protocol):
         """Let what was written outlive this process."""
 
     @property
+    def file(self) -> LandingFile | None:
+        """Where a `Tap` may pour the next bytes, if it is a file of this machine."""
+
+    @property
     def mark(self) -> str:
         """What tells these very bytes from others of the same length that came another way."""
 
@@ -225,6 +229,11 @@ class PartialFile:
 
     def flush(self) -> None:
         """Nothing: what was written is the system's already."""
+
+    @property
+    def file(self) -> LandingFile:
+        """The file itself."""
+        return self._file
 
     @property
     def mark(self) -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.failures import failure
-from hub_callbacks.server.intake import RECEIVE
+from hub_callbacks.server.intake import INTAKE
 from hub_callbacks.server.limits import DEFAULTS, Limits
 from hub_callbacks.server.patience import within
 
@@ -78,7 +78,8 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Headers(scope=scope)
         stall_s = self._limits.stall_s
-        body = _Body(scope.get(RECEIVE, receive), waits_for_continue="expect" in asked, limits=self._limits)
+        intake = scope.get(INTAKE)
+        body = _Body(intake.receive if intake else receive, waits_for_continue="expect" in asked, limits=self._limits)
         scope[_BODY] = body
 
         async def answer(message: Message) -> None:

@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import os
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hub_callbacks.errors import HubCallbacksError
+from hub_callbacks.server.intake import Intake, Tap
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -49,13 +50,24 @@ class Incoming:
         self._forms: Counter[str] = Counter()
         self._digests: OrderedDict[str, tuple[tuple[int, str], _Hash]] = OrderedDict()
 
-    async def feed(self, stream: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], None]) -> None:
+    async def feed(
+        self,
+        stream: AsyncIterator[bytes],
+        take: Callable[[Sequence[bytes]], None],
+        *,
+        past: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Hand a stream's bytes on, many at a time, on another thread, while the next ones come.
 
         Also those before a break. No call of ``take`` goes on when this returns or raises.
 
+        Args:
+            stream: A request's body.
+            take: Takes the bytes.
+            past: Called after each lot that came at once, to let the bytes that follow go past the stream.
+
         Raises:
-            Exception: What the stream or ``take`` raises.
+            Exception: What the stream, ``take`` or ``past`` raises.
         """
         loop = asyncio.get_running_loop()
         work: asyncio.Future[None] | None = None
@@ -68,11 +80,25 @@ class Incoming:
                     if work is not None:
                         await work
                     work = loop.run_in_executor(self._writers, take, lot)
-                    lot, size_bytes = [], 0
+                    is_fast, lot, size_bytes = len(lot) == 1, [], 0
+                    if past is not None and is_fast:
+                        await work
+                        await past()
         finally:
             if work is not None:
                 await work
             await loop.run_in_executor(self._writers, take, lot)
+
+    async def pour(self, intake: Intake, pour: Callable[[Tap], int]) -> None:
+        """Have the bytes that come fast poured through taps of the intake, on another thread."""
+        loop = asyncio.get_running_loop()
+        while (tap := intake.tap()) is not None:
+            try:
+                came_bytes = await loop.run_in_executor(self._writers, pour, tap)
+            finally:
+                intake.shut(tap)
+            if not came_bytes:
+                break
 
     @contextmanager
     def turn(self, upload_id: str) -> Iterator[None]:

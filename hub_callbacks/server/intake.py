@@ -1,26 +1,38 @@
 """Large bodies past the parser: where the length is known, nothing in them needs to be looked at.
 
 A parser, and the server around it, copy every byte of a body three times or more. Here the system writes them to where
-they stay until they are on the disk.
+they stay until they are on the disk; of what comes fast Linux makes no copy for us at all (`Tap`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import time
 from collections import deque
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from starlette.types import Message, Scope
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-RECEIVE: Final = "hub_callbacks.receive"  # where a scope has the `Intake.receive` that stands in for its own, if any
+    from hub_callbacks.server.landing import LandingFile
+
+INTAKE: Final = "hub_callbacks.intake"  # where a scope has the `Intake` whose `receive` stands in for its own, if any
 _LARGE_BYTES: Final = 1 << 20
 _LOT_BYTES: Final = 1 << 20  # one waits for the application while another comes; then the client does
 _LINGER_S: Final = 0.1  # as long does what has come wait for the rest of its lot
 _BEHIND_BYTES: Final = 1 << 16  # of what lies behind the body, at once
+_CAN_SPLICE: Final = hasattr(os, "splice")
+_PIPE_BYTES: Final = 1 << 20
+_POUR_S: Final = 0.1  # as long does a slow client keep a thread
+_PAUSE_MS: Final = 5  # a client that takes longer for its next bytes is slow
 
 
 def hand_over(connection: HttpToolsProtocol) -> None:
@@ -33,7 +45,7 @@ def hand_over(connection: HttpToolsProtocol) -> None:
     left_bytes = int(length) - len(cycle.body)
     if left_bytes >= _LARGE_BYTES and not connection.pipeline and not connection.parser.should_upgrade():
         intake = Intake(connection, left_bytes)
-        cast("Scope", cycle.scope)[RECEIVE] = intake.receive
+        cast("Scope", cycle.scope)[INTAKE] = intake
         connection.flow.pause_reading()  # until it is asked for; uvloop asks how a protocol reads when it begins to
         connection.transport.set_protocol(intake)
 
@@ -103,6 +115,30 @@ class Intake(asyncio.BufferedProtocol):
             self._connection.flow.resume_reading()
         return {"type": "http.request", "body": lot, "more_body": bool(self._left_bytes or self._lots)}
 
+    def tap(self) -> Tap | None:
+        """The way to the next bytes past this object, which takes none until the tap is `shut`; None without one."""
+        transport = self._connection.transport
+        is_over = not self._left_bytes or transport.is_closing()
+        if is_over or not _CAN_SPLICE or transport.get_extra_info("ssl_object") is not None:
+            return None
+        self._connection.flow.pause_reading()
+        if self._lot_bytes:
+            self._cut_lot()
+        held, self._lots = self._lots, deque()
+        return Tap(
+            transport.get_extra_info("socket").fileno(), held=cast("Iterable[bytes]", held), left_bytes=self._left_bytes
+        )
+
+    def shut(self, tap: Tap) -> None:
+        """Go on behind what came through the tap."""
+        self._left_bytes = tap.left_bytes
+        if not self._left_bytes:
+            self._lots.append(bytearray())  # the message that says so
+            if not self._connection.transport.is_closing():
+                self._give_back()
+        elif self._left_bytes < len(self._lot):
+            self._lot = self._new_lot()
+
     async def _first(self) -> Message:
         """What came with the head, at once; the client is told to continue, if it waits for that."""
         self._has_begun = True
@@ -148,3 +184,71 @@ class Intake(asyncio.BufferedProtocol):
         connection.flow.pause_reading()  # as in `hand_over`
         connection.transport.set_protocol(connection)
         connection.flow.resume_reading()
+
+
+class Tap:
+    """Moves the next bytes of a body from its connection to a file: the system does, and this process never has them.
+
+    One thread may call it, once.
+
+    Args:
+        descriptor: The connection's. The tap takes one of its own, which leads nowhere else when that is closed.
+        held: What came before.
+        left_bytes: What is to come of the body.
+
+    Attributes:
+        held: The same: to be written first.
+        left_bytes: The same, without what was moved.
+    """
+
+    def __init__(self, descriptor: int, *, held: Iterable[bytes], left_bytes: int) -> None:
+        self._descriptor = os.dup(descriptor)
+        self.held, self.left_bytes = held, left_bytes
+
+    def pour(self, file: LandingFile) -> int:
+        """Append what comes to the file, as long as it comes fast; how many bytes that was.
+
+        Raises:
+            OSError: The file does not take them.
+        """
+        before_bytes, end = self.left_bytes, time.monotonic() + _POUR_S
+        with _pipe() as (reader, writer):
+            while time.monotonic() < end and (came_bytes := self._fill(writer)):
+                self.left_bytes -= came_bytes
+                file.append_from(reader, came_bytes)
+        return before_bytes - self.left_bytes
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        os.close(self._descriptor)
+
+    def _fill(self, pipe: int) -> int:
+        """How many bytes came into the pipe, which is empty; 0 where none did: of a lost connection its loop hears."""
+        with suppress(ConnectionError):
+            for _ in range(2):
+                with suppress(BlockingIOError):
+                    return os.splice(self._descriptor, pipe, min(self.left_bytes, _PIPE_BYTES))
+                _wait(self._descriptor)
+        return 0
+
+
+@contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """A pipe with room for much, where the system grants that."""
+    import fcntl  # there is none on Windows
+
+    reader, writer = os.pipe()
+    try:
+        with suppress(OSError):
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _wait(descriptor: int) -> None:
+    """A moment for more to come."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.poll(_PAUSE_MS)

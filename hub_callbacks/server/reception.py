@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable
-from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from concurrent.futures import Future, wait
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from hub_callbacks import wire
 from hub_callbacks.server.context import Hub
 from hub_callbacks.server.incoming import UploadBusyError
+from hub_callbacks.server.intake import Tap
 from hub_callbacks.server.publishing import HEAD_BYTES, CheckpointError, check_zip, publish
 from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 
@@ -108,7 +109,7 @@ class Reception:
         offset = offset_of(hub, upload)
         if chunk.offset_bytes != offset or upload.is_published:
             raise _elsewhere(offset, chunk.offset_bytes)
-        self._offset = offset
+        self._offset = self._hashed = offset
         self._checksum = hashlib.new(chunk.algorithm, usedforsecurity=False) if chunk.algorithm else None
         self._counts_to = upload.size_bytes if self._checksum is None else offset
         self._hashing: Future[None] | None = None
@@ -121,20 +122,41 @@ class Reception:
             raise
 
     def take(self, pieces: Iterable[bytes]) -> None:
-        """Take the next pieces of the body. The last one is still being hashed when this returns.
+        """Take the next pieces of the body. Those of a file are still being hashed when this returns.
 
         Raises:
             HTTPException: 413, there are more bytes than the upload has.
         """
         for piece in pieces:
-            if self._offset + len(piece) > self._upload.size_bytes:
-                raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
+            self._check_room(len(piece))
             self._part.write(piece)
             self._offset += len(piece)
-            self._await_hashes()
-            self._hashing = self._hub.incoming.hashers.submit(self._hash, piece)
+            if self._part.file is None:
+                self._hash(piece)
+        self._hash_behind()
         if self._hub.clock() - self._noted_at >= _NOTE_S:
             self._note()
+
+    @property
+    def can_pour(self) -> bool:
+        """Whether `pour` may be called."""
+        return self._part.file is not None
+
+    def pour(self, tap: Tap) -> int:
+        """Take what comes through a tap; how many bytes that was, without those that it held.
+
+        Raises:
+            HTTPException: 413, there are more bytes than the upload has.
+        """
+        file = self._part.file
+        assert file is not None  # noqa: S101 - see `can_pour`
+        with closing(tap):
+            self.take(tap.held)
+            self._check_room(tap.left_bytes)
+            came_bytes = tap.pour(file)
+        self._offset += came_bytes
+        self._hash_behind()
+        return came_bytes
 
     def finish(self) -> tuple[int, float]:
         """Check the body, which has ended, and publish the checkpoint when it is whole.
@@ -165,17 +187,35 @@ class Reception:
 
     def close(self) -> None:
         """Close the file."""
+        if self._hashing is not None:
+            wait([self._hashing])
         self._part.close()
 
-    def _hash(self, piece: bytes) -> None:
+    def _check_room(self, size_bytes: int) -> None:
+        if self._offset + size_bytes > self._upload.size_bytes:
+            raise HTTPException(413, f"The upload has {self._upload.size_bytes} bytes; these go beyond its end.")
+
+    def _hash(self, piece: bytes | memoryview) -> None:
         for digest in filter(None, (self._digest, self._checksum)):
             digest.update(piece)
+
+    def _hash_behind(self) -> None:
+        """Have another thread read and hash what was written to a file, as it goes on."""
+        if self._hashing is None or self._hashing.done():
+            self._hashing = self._hub.incoming.hashers.submit(self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._part.file is not None and (self._digest or self._checksum):
+            while self._hashed < self._offset:
+                for piece in self._part.file.again(self._hashed, self._offset):
+                    self._hash(piece)
+                    self._hashed += len(piece)
 
     def _await_hashes(self) -> None:
         """Have the sums hold all that was taken."""
         if self._hashing is not None:
-            self._hashing.result()
-            self._hashing = None
+            wait([self._hashing])
+        self._catch_up()
 
     def _begin(self) -> _Hash | None:
         """Cut off what does not count, then note what will; the running hash of what is there, if it is known."""

@@ -1,4 +1,4 @@
-"""Large bodies, which pass the parser by: whole, in order, held back and broken off, between requests of any size."""
+"""Large bodies, which pass the parser by, or the whole process: whole, held back, broken off, between others."""
 
 from __future__ import annotations
 
@@ -8,25 +8,40 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
 
 from hub_callbacks.server.guard import Activity, Guard
-from hub_callbacks.server.intake import RECEIVE
+from hub_callbacks.server.incoming import Incoming
+from hub_callbacks.server.intake import INTAKE
+from hub_callbacks.server.landing import LandingFile
 from hub_callbacks.server.limits import Limits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from hub_callbacks.server.intake import Tap
 
     Serve = Callable[..., tuple[str, int]]
 
 TIMEOUT_S = 30
 STALL_S = 0.5
+LINGER_S = 0.1
 LARGE = os.urandom(3_000_001)
+VERY_LARGE = os.urandom(40_000_001)
 SMALL = b"a small body"
+
+needs_splice = pytest.mark.skipif(not hasattr(os, "splice"), reason="the system cannot splice")
 
 
 async def reply(send: Send, status: int, text: str) -> None:
@@ -42,7 +57,7 @@ async def tell_hash(scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
         digest.update(message["body"])
         is_over = not message["more_body"]
-    await reply(send, 200, f"{scope['path']} {RECEIVE in scope} {digest.hexdigest()}")
+    await reply(send, 200, f"{scope['path']} {INTAKE in scope} {digest.hexdigest()}")
 
 
 def guarded(app: ASGIApp) -> Guard:
@@ -226,3 +241,107 @@ def test_refusal_reaches_a_client_that_still_sends_and_may_go_on(serve: Serve) -
         for _ in range(2):
             connection.sendall(request("/a", LARGE))
             assert "403" in read_replies(connection, "not you")
+
+
+class Pourer:
+    """Writes bodies to a file as an upload does: what comes fast, through taps."""
+
+    def __init__(self, path: Path, *, fails: bool = False) -> None:
+        self._path, self._fails = path, fails
+        self.poured_bytes = 0
+        self.is_over = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = Incoming()
+        with closing(LandingFile(self._path, "w+")) as file:
+
+            def take(pieces: Iterable[bytes]) -> None:
+                for piece in pieces:
+                    file.append(piece)
+
+            def pour(tap: Tap) -> int:
+                with closing(tap):
+                    take(tap.held)
+                    came_bytes = tap.pour(file)
+                self.poured_bytes += came_bytes
+                if self._fails and came_bytes:
+                    raise HTTPException(507, "no room")
+                return came_bytes
+
+            try:
+                past = partial(incoming.pour, scope[INTAKE], pour) if INTAKE in scope else None
+                await incoming.feed(Request(scope, receive).stream(), take, past=past)
+                digest = hashlib.sha256(b"".join(map(bytes, file.again(0, file.tell()))))
+                await reply(send, 200, f"{scope['path']} {INTAKE in scope} {digest.hexdigest()}")
+            finally:
+                self.is_over.set()
+
+
+@needs_splice
+@pytest.mark.parametrize("loop", ["auto", "asyncio"])
+def test_bytes_that_come_fast_are_poured_and_the_next_request_is_served(
+    serve: Serve, tmp_path: Path, loop: str
+) -> None:
+    pourer = Pourer(tmp_path / "file")
+    with socket.create_connection(serve(guarded(pourer), loop), timeout=TIMEOUT_S) as connection:
+        for path in ("/a", "/b"):
+            connection.sendall(request(path, VERY_LARGE))
+            read_replies(connection, said(path, VERY_LARGE))
+        connection.sendall(request("/c", VERY_LARGE) + request("/d", SMALL))
+        came = read_replies(connection, said("/d", SMALL))
+    assert said("/c", VERY_LARGE) in came
+    assert pourer.poured_bytes > len(VERY_LARGE)
+
+
+@needs_splice
+def test_what_was_poured_before_the_client_left_stays(serve: Serve, tmp_path: Path) -> None:
+    pourer = Pourer(tmp_path / "file")
+    with socket.create_connection(serve(guarded(pourer)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request("/a", VERY_LARGE)[:-1])
+    assert pourer.is_over.wait(TIMEOUT_S)
+    assert pourer.poured_bytes
+    assert (tmp_path / "file").read_bytes() == VERY_LARGE[:-1]
+
+
+@needs_splice
+def test_body_that_stops_and_goes_on_is_whole(serve: Serve, tmp_path: Path) -> None:
+    pourer = Pourer(tmp_path / "file")
+    data = memoryview(request("/a", VERY_LARGE))
+    with socket.create_connection(serve(guarded(pourer)), timeout=TIMEOUT_S) as connection:
+        for start in range(0, len(data), 9_000_000):
+            connection.sendall(data[start : start + 9_000_000])
+            time.sleep(2 * LINGER_S)  # as long as it takes to give a client up as slow
+        read_replies(connection, said("/a", VERY_LARGE))
+
+
+@needs_splice
+def test_request_behind_the_rest_of_a_poured_body_is_answered(serve: Serve, tmp_path: Path) -> None:
+    """The rest comes late and slowly, by the stream again; what it has room for is less than before."""
+    pourer = Pourer(tmp_path / "file")
+    data = request("/a", VERY_LARGE)
+    with socket.create_connection(serve(guarded(pourer)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(data[:-100_000])
+        time.sleep(2 * LINGER_S)
+        connection.sendall(data[-100_000:] + request("/b", SMALL))
+        came = read_replies(connection, said("/b", SMALL))
+    assert said("/a", VERY_LARGE) in came
+
+
+@needs_splice
+def test_body_that_is_refused_when_some_was_poured_is_read_to_its_end(serve: Serve, tmp_path: Path) -> None:
+    pourer = Pourer(tmp_path / "file", fails=True)
+    with socket.create_connection(serve(guarded(pourer)), timeout=TIMEOUT_S) as connection:
+        for _ in range(2):
+            connection.sendall(request("/a", VERY_LARGE))
+            assert "HTTP/1.1 507 " in read_replies(connection, "no room")
+    assert pourer.poured_bytes
+
+
+@needs_splice
+def test_body_that_stops_when_some_was_poured_is_refused(serve: Serve, tmp_path: Path) -> None:
+    pourer = Pourer(tmp_path / "file")
+    with socket.create_connection(serve(guarded(pourer)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request("/a", VERY_LARGE)[:-1])
+        came = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert came.startswith(b"HTTP/1.1 408 ")
+    assert pourer.poured_bytes

@@ -9,7 +9,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from hub_callbacks.server.connections import PatientProtocol
-from hub_callbacks.server.intake import Intake
+from hub_callbacks.server.intake import INTAKE, Intake
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -59,7 +59,8 @@ def test_request_that_was_read_with_the_body_before_it_is_served() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         size_bytes, is_over = 0, False
-        receive = scope.get("hub_callbacks.receive", receive)
+        intake = scope.get(INTAKE)
+        receive = intake.receive if intake else receive
         while not is_over:
             message = await receive()
             size_bytes += len(message["body"])

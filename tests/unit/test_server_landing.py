@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MEBIBYTE = 1 << 20
 PIECE = bytes(range(256)) * 4096  # one of them
 
+needs_splice = pytest.mark.skipif(not hasattr(os, "splice"), reason="the system cannot splice")
 needs_advice = pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system takes no advice about files")
 
 
@@ -36,6 +38,35 @@ def test_large_piece_is_written_in_small_ones(tmp_path: Path, mocker: MockerFixt
         written = mocker.spy(file, "write")
         file.append(PIECE)
     assert {len(call.args[0]) for call in written.call_args_list} == {1 << 16}
+
+
+@needs_splice
+@pytest.mark.parametrize("moves", [True, False])
+def test_file_takes_what_is_in_a_pipe(tmp_path: Path, mocker: MockerFixture, moves: bool) -> None:
+    if not moves:  # as some file systems
+        mocker.patch("os.splice", side_effect=OSError(errno.EINVAL, "Invalid argument"))
+    path = tmp_path / "file"
+    reader, writer = os.pipe()
+    with closing(LandingFile(path, "x")) as file:
+        file.append(b"before ")
+        os.write(writer, b"in the pipe")
+        file.append_from(reader, len(b"in the pipe"))
+        file.append(b" after")
+    os.close(reader)
+    os.close(writer)
+    assert path.read_bytes() == b"before in the pipe after"
+
+
+def test_written_bytes_are_read_again_as_often_as_wanted(tmp_path: Path) -> None:
+    content = os.urandom(MEBIBYTE)
+    with closing(LandingFile(tmp_path / "file", "x+")) as file:
+        file.append(content)
+        for start, stop in ((0, MEBIBYTE), (5, 300_000), (7, 7)):
+            assert b"".join(map(bytes, file.again(start, stop))) == content[start:stop]
+        file.append(b"end")
+        assert b"".join(map(bytes, file.again(MEBIBYTE - 1, MEBIBYTE + 3))) == content[-1:] + b"end"
+        with pytest.raises(EOFError):
+            list(file.again(MEBIBYTE, MEBIBYTE + 4))
 
 
 @needs_advice

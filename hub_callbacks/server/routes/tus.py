@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -20,6 +21,7 @@ from hub_callbacks import wire
 from hub_callbacks.server.bodies import FAILURES, Failure
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.guard import expect_file
+from hub_callbacks.server.intake import INTAKE, Intake
 from hub_callbacks.server.publishing import CheckpointError, describe
 from hub_callbacks.server.reception import Chunk, Reception, delete_expired, discard, offset_of, turn
 from hub_callbacks.server.routes import tus_document
@@ -150,12 +152,18 @@ async def terminate(upload_id: str, own_id: OwnModelId, hub: ThisHub) -> Respons
 async def _receive(hub: Hub, request: Request, reception: Reception) -> None:
     expect_file(request)
     try:
-        await hub.incoming.feed(request.stream(), reception.take)
+        await hub.incoming.feed(request.stream(), reception.take, past=_past(hub, request, reception))
     except (ClientDisconnect, HTTPException) as error:
         await run_in_threadpool(reception.break_off)
         if isinstance(error, HTTPException):
             raise
         raise HTTPException(400, "The upload broke off.") from error
+
+
+def _past(hub: Hub, request: Request, reception: Reception) -> Callable[[], Awaitable[None]] | None:
+    """The way of the body's bytes past its stream, where there is one."""
+    intake: Intake | None = request.scope.get(INTAKE)
+    return partial(hub.incoming.pour, intake, reception.pour) if intake and reception.can_pour else None
 
 
 def _find(hub: Hub, model_id: str, upload_id: str) -> Upload:
