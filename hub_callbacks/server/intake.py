@@ -132,12 +132,11 @@ class Intake(asyncio.BufferedProtocol):
     def shut(self, tap: Tap) -> None:
         """Go on behind what came through the tap."""
         self._left_bytes = tap.left_bytes
+        self._fit_lot()
         if not self._left_bytes:
             self._lots.append(bytearray())  # the message that says so
             if not self._connection.transport.is_closing():
                 self._give_back()
-        elif self._left_bytes < len(self._lot):
-            self._lot = self._new_lot()
 
     async def _first(self) -> Message:
         """What came with the head, at once; the client is told to continue, if it waits for that."""
@@ -163,7 +162,13 @@ class Intake(asyncio.BufferedProtocol):
     def _cut_lot(self) -> None:
         """Hand on what has come of a lot; the rest may take its time."""
         self._lots.append(self._lot[: self._lot_bytes])
+        self._fit_lot()
         self._begin_lot()
+
+    def _fit_lot(self) -> None:
+        """Have no more room than there is to come; what lies behind the body is not ours."""
+        if self._left_bytes < len(self._lot):
+            self._lot = self._new_lot()
 
     def _begin_lot(self) -> None:
         self._lot_bytes, self._is_due = 0, self._cycle.disconnected

@@ -100,6 +100,16 @@ def test_request_behind_a_large_body_in_the_same_bytes_is_answered(serve: Serve,
     assert hashlib.sha256(LARGE).hexdigest() in came.partition("/c")[2]
 
 
+def test_request_behind_the_rest_of_a_body_that_paused_is_answered(serve: Serve) -> None:
+    data = request("/a", LARGE)
+    with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(data[:-100_000])
+        time.sleep(2 * LINGER_S)  # what has come is handed on
+        connection.sendall(data[-100_000:] + request("/b", SMALL))
+        came = read_replies(connection, said("/b", SMALL))
+    assert said("/a", LARGE) in came
+
+
 def test_large_body_that_comes_in_small_pieces_is_whole(serve: Serve) -> None:
     data = request("/a", LARGE)
     with socket.create_connection(serve(guarded(tell_hash)), timeout=TIMEOUT_S) as connection:
