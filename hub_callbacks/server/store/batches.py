@@ -26,17 +26,36 @@ class Batch:
     def __init__(self, each: str, all_: str, *columns: Column[Any]) -> None:
         self._each, self._names = text(each), [column.name for column in columns]
         given = f"unnest({', '.join(map(_array, columns))}) AS given ({', '.join(self._names)})"
-        self._all = text(all_.format(given=given))
+        self.all = all_.format(given=given)
 
     def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute it for the rows, of which there is one or more.
+        """Execute it, on SQLite, for the rows."""
+        connection.execute(self._each, rows)
+
+    def parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """What `all` takes for the rows."""
+        return {name: _lines(row[name] for row in rows) for name in self._names}
+
+
+class Pair:
+    """Two statements, which PostgreSQL executes as one. Neither sees what the other does, and no column is in both."""
+
+    def __init__(self, first: Batch, second: Batch) -> None:
+        self._first, self._second = first, second
+        self._all = text(f"WITH first AS ({first.all}) {second.all}")
+
+    def execute(
+        self, connection: Connection, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Execute each for its rows, of which there is one or more.
 
         No text in them may be empty or have a line feed in it, as no JSON text of ours is or has.
         """
         if connection.dialect.name == "sqlite":
-            connection.execute(self._each, rows)
+            self._first.execute(connection, first)
+            self._second.execute(connection, second)
         else:
-            connection.execute(self._all, {name: _lines(row[name] for row in rows) for name in self._names})
+            connection.execute(self._all, self._first.parameters(first) | self._second.parameters(second))
 
 
 def _array(column: Column[Any]) -> str:

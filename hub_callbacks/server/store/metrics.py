@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from hub_callbacks.server.store import attempts, values
-from hub_callbacks.server.store.batches import Batch
+from hub_callbacks.server.store.batches import Batch, Pair
 from hub_callbacks.server.store.claims import Claim, ClaimedReport, Finding, find, question
 from hub_callbacks.server.store.database import Database
 from hub_callbacks.server.store.errors import NotFoundError, StoreError
@@ -30,7 +30,7 @@ _MODELS = select(*_COLUMNS).where(one_of(models.c.id, "ids"), is_unset(models.c.
 _MODELS = _MODELS.order_by(models.c.seq).with_for_update(key_share=True)
 _RUNS = _MODELS.add_columns(models.c.owner, models.c.is_public, models.c.project_seq, models.c.deleted_at).cte("runs")
 _CLAIMED = question(_RUNS, *(_RUNS.c[column.name] for column in _COLUMNS))
-_ROWS = select(metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
+_ROWS = select(metrics.c.epoch, metrics.c.row_json).where(metrics.c.model_seq == bindparam("seq"))
 _KNOWN = select(metrics.c.epoch).where(
     metrics.c.model_seq == bindparam("seq"), metrics.c.epoch.in_(bindparam("epochs", expanding=True))
 )
@@ -50,6 +50,7 @@ _NOTE = Batch(
     " WHERE models.seq = given.seq",
     *(models.c[name] for name in ("seq", *_NOTED)),
 )
+_PUT_AND_NOTE = Pair(_PUT, _NOTE)
 _MODEL_ROWS = (
     select(metrics.c.epoch, metrics.c.row_json)
     .join(models, models.c.seq == metrics.c.model_seq)
@@ -116,14 +117,12 @@ class MetricStore:
         runs = [run for run in told if run.rows]
         if not runs:
             return
-        changed = {run.model.seq for run in runs if _has_any(connection, run)}
         rows = [row for run in runs for row in run.parameters()]
-        _PUT.execute(connection, rows)
         notes = [self._changes(run) for run in runs]
-        for note in notes:
-            if note["seq"] in changed:  # a replaced row may have held the best value
-                note["best"] = values.dump(_best(connection, note["seq"]))
-        _NOTE.execute(connection, notes)
+        for run, note in zip(runs, notes, strict=True):
+            if _has_any(connection, run):  # a row that is replaced may hold the best value
+                note["best"] = values.dump(_best(connection, run))
+        _PUT_AND_NOTE.execute(connection, rows, notes)
 
     def _changes(self, run: _Run) -> dict[str, Any]:
         model, rows = run.model, run.rows
@@ -189,5 +188,8 @@ def rows_of(rows: Sequence[Any]) -> list[MetricsRow]:
     return [MetricsRow(epoch=epoch, values=row) for (epoch, _), row in zip(rows, told, strict=True)]
 
 
-def _best(connection: Connection, seq: int) -> dict[str, float]:
-    return values.best_of(values.load(row) for row in connection.execute(_ROWS, {"seq": seq}).scalars())
+def _best(connection: Connection, run: _Run) -> dict[str, float]:
+    """Of the rows that stay, and of those that come."""
+    known = connection.execute(_ROWS, {"seq": run.model.seq}).all()
+    kept = [values.load(text) for epoch, text in known if epoch not in run.rows]
+    return values.best_of([*kept, *run.rows.values()])
