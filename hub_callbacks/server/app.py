@@ -70,7 +70,7 @@ def create_app(
         incoming=Incoming(),
         limits=limits,
         changers=Lots(partial(changers_of, store)),
-        reports=Lots(partial(take_reports, store)),
+        reports=Lots(partial(take_reports, store), at_once=_at_once(store)),
     )
     include_api(app)
     app.include_router(page_router())
@@ -83,3 +83,8 @@ def create_app(
     app.add_middleware(Observer, numbers=app.state.numbers)
     delete_expired(app.state.hub)
     return app
+
+
+def _at_once(store: Store) -> int:
+    """How many lots of reports are written beside each other: while one waits for PostgreSQL, the hub is at another."""
+    return 1 if store.database.is_sqlite else 2

@@ -22,12 +22,15 @@ class Lots(Generic[QuestionT, AnswerT]):
 
     Args:
         answer: Answers a lot, on a thread: an answer for each question, or the error that is raised for it.
+        at_once: How many lots may be answered beside each other. Beside others, one begins when it is as large as they.
     """
 
-    def __init__(self, answer: Callable[[Sequence[QuestionT]], Sequence[AnswerT | Exception]]) -> None:
-        self._answer = answer
+    def __init__(
+        self, answer: Callable[[Sequence[QuestionT]], Sequence[AnswerT | Exception]], *, at_once: int = 1
+    ) -> None:
+        self._answer, self._at_once = answer, at_once
         self._waiting: list[tuple[QuestionT, asyncio.Future[AnswerT]]] = []
-        self._work: asyncio.Task[None] | None = None
+        self._works: dict[asyncio.Task[None], int] = {}  # with how many questions
 
     async def ask(self, question: QuestionT) -> AnswerT:
         """The answer, of a look that was taken after this call.
@@ -35,21 +38,28 @@ class Lots(Generic[QuestionT, AnswerT]):
         Raises:
             Exception: The question's error, or the one that kept its whole lot from being answered.
         """
-        future: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[AnswerT] = loop.create_future()
         self._waiting.append((question, future))
-        if self._work is None:
-            self._work = asyncio.create_task(self._work_off())
+        loop.call_soon(self._begin)  # with what else is asked before
         return await future
 
-    async def _work_off(self) -> None:
-        try:
-            while self._waiting:
-                lot, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
-                answers = await self._answers([question for question, _ in lot])
-                for (_, future), answer in zip(lot, answers, strict=True):
-                    _settle(future, answer)
-        finally:
-            self._work = None
+    def _begin(self) -> None:
+        smallest = min(self._works.values(), default=1)
+        if len(self._waiting) >= smallest and len(self._works) < self._at_once:
+            lot, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
+            work = asyncio.create_task(self._work_off(lot))
+            self._works[work] = len(lot)
+            work.add_done_callback(self._go_on)
+
+    def _go_on(self, work: asyncio.Task[None]) -> None:
+        del self._works[work]
+        self._begin()
+
+    async def _work_off(self, lot: Sequence[tuple[QuestionT, asyncio.Future[AnswerT]]]) -> None:
+        answers = await self._answers([question for question, _ in lot])
+        for (_, future), answer in zip(lot, answers, strict=True):
+            _settle(future, answer)
 
     async def _answers(self, questions: Sequence[QuestionT]) -> Sequence[AnswerT | Exception]:
         try:

@@ -47,6 +47,43 @@ def test_questions_of_the_meantime_are_answered_together() -> None:
     assert asked == [[1], [2, 3], [4]]
 
 
+def test_lot_begins_beside_another_only_when_it_is_as_large() -> None:
+    asked: list[Sequence[int]] = []
+    may_answer = {first: threading.Event() for first in (1, 2, 3, 6)}
+
+    def answer(questions: Sequence[int]) -> list[int | Exception]:
+        asked.append(questions)
+        assert may_answer[questions[0]].wait(30)
+        return list(questions)
+
+    async def until(*lots: Sequence[int]) -> None:
+        while asked != list(lots):
+            await asyncio.sleep(0)
+
+    async def talk() -> list[object]:
+        lots = Lots(answer, at_once=2)
+        tasks = [asyncio.create_task(lots.ask(1))]
+        await until([1])
+        tasks.append(asyncio.create_task(lots.ask(2)))
+        await until([1], [2])
+        tasks += [asyncio.create_task(lots.ask(question)) for question in (3, 4, 5)]
+        await asyncio.sleep(0)
+        may_answer[1].set()
+        await until([1], [2], [3, 4, 5])
+        may_answer[2].set()
+        await tasks[1]
+        tasks.append(asyncio.create_task(lots.ask(6)))
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(lots.ask(question)) for question in (7, 8)]
+        await until([1], [2], [3, 4, 5], [6, 7, 8])
+        may_answer[6].set()
+        may_answer[3].set()
+        return await asyncio.gather(*tasks)
+
+    assert run(talk) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert asked == [[1], [2], [3, 4, 5], [6, 7, 8]]
+
+
 def test_refusal_is_of_one_question_alone() -> None:
     refusal = ValueError("no")
     lots = Lots[int, int](lambda questions: [refusal if question == 2 else question for question in questions])
