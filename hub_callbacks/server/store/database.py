@@ -16,7 +16,8 @@ from hub_callbacks.server.store.errors import NewerStoreError, UnreachableStoreE
 _BUSY_TIMEOUT_MS = 30_000  # another process (a back-up, a migration) may hold the write lock this long
 # SQLite: more than the 40 threads that anyio runs synchronous routes on, so that none waits for a connection.
 # PostgreSQL: two hubs and an operator's psql stay below its own default of 100 connections.
-_POOL_SIZES: Final[Mapping[str, int]] = {"sqlite": 48, "postgresql": 24}
+_POOL_SIZES: Final[Mapping[str, int]] = {"sqlite": 48, "postgresql": 16}
+_WRITERS: Final = 8  # on PostgreSQL, beside those
 _CONNECT_S: Final = 10
 _MIGRATION_LOCK: Final = 0x6875622D6362  # "hub-cb": the advisory lock that a migration holds on PostgreSQL
 _DRIVERS: Final[Mapping[str, str]] = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
@@ -32,7 +33,7 @@ class Database:
     def __init__(self, url: str | URL) -> None:
         url = database_url(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = create_engine(url, max_overflow=0, **_engine_options(url))
+        self.engine = writing = create_engine(url, max_overflow=0, **_engine_options(url))
         self._turn: AbstractContextManager[Any] = nullcontext()
         if self.is_sqlite:
             self._turn = threading.Lock()
@@ -40,9 +41,11 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
             self._reading = self.engine
         else:
+            writing = create_engine(url, max_overflow=0, **_engine_options(url) | {"pool_size": _WRITERS})
+            event.listen(writing, "connect", _plan_once)
             self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")  # one round trip, not three
-        self._writing = self.engine.execution_options(hub_callbacks_write="FULL")
-        self._noting = self.engine.execution_options(hub_callbacks_write="NORMAL")
+        self._writing = writing.execution_options(hub_callbacks_write="FULL")
+        self._noting = writing.execution_options(hub_callbacks_write="NORMAL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -94,6 +97,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; SQLite then folds its WAL into the main file."""
+        self._writing.dispose()
         self.engine.dispose()
 
 
@@ -193,6 +197,13 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
         f"busy_timeout={_BUSY_TIMEOUT_MS}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _plan_once(connection: Any, _: Any) -> None:
+    # psycopg prepares what it sends again and again. PostgreSQL would still plan it anew for each lot of reports, which
+    # takes longer than to execute it. Searches gain from plans of their own: they are read by other connections.
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    connection.commit()  # a rollback would undo it
 
 
 def _begin_sqlite(connection: Connection) -> None:

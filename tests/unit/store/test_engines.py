@@ -88,6 +88,20 @@ def test_postgresql_keeps_what_it_acknowledged_but_for_notes(store: Store) -> No
     assert [setting(turn()) for turn in (database.write, database.note, database.write)] == ["on", "off", "on"]
 
 
+@pytest.mark.parametrize("where", ["postgresql"], indirect=True)
+def test_postgresql_plans_once_what_is_written_again_and_again(store: Store) -> None:
+    def setting(transaction: AbstractContextManager[Connection]) -> Any:
+        with transaction as connection:
+            said = connection.exec_driver_sql("SELECT pg_backend_pid(), current_setting('plan_cache_mode')").one()
+            connection.rollback()
+        return tuple(said)
+
+    database = store.database
+    turns = [setting(turn()) for turn in (database.write, database.note, database.write)]
+    assert turns == [(turns[0][0], "force_generic_plan")] * 3
+    assert [setting(turn())[1] for turn in (database.read, database.snapshot)] == ["auto", "auto"]
+
+
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)
 def test_store_writes_through_to_the_disk_but_for_notes(store: Store) -> None:
     def setting(name: str, transaction: AbstractContextManager[Connection]) -> Any:
