@@ -49,6 +49,15 @@ def test_run_that_begins_anew_has_nothing_of_before(hub: HubServer, first: Train
     assert (found["status"], found["has_last_weights"], found["run"]["lastEpoch"]) == ("new", False, None)
 
 
+def test_name_and_project_stay_those_of_before(hub: HubServer) -> None:
+    """The trainer's are those of its folder, on the machine that goes on; on the hub a person may have changed them."""
+    first = begin(hub, FIRST, name="train3", project="parts")
+    hub.ask("PATCH", wire.model(first.model_id), json={"meta": {"name": "Crack detector"}})
+    begin(hub, SECOND, start_epoch=3, model_id=first.model_id)
+    found = model(hub, first.model_id)
+    assert (found["meta"]["name"], found["run"]["project"]) == ("Crack detector", "parts")
+
+
 def test_late_rows_do_not_come_back_over_new_ones(hub: HubServer, first: Training) -> None:
     second = begin(hub, SECOND, start_epoch=3, model_id=first.model_id)
     assert second.rows(3, loss=0.3) == 200

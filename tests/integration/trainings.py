@@ -52,10 +52,18 @@ class Training:
         return self.send("POST", wire.uploads(self.model_id), headers=headers)
 
 
-def begin(hub: HubServer, began_at: float, *, start_epoch: int = 0, model_id: str | None = None) -> Training:
+def begin(
+    hub: HubServer,
+    began_at: float,
+    *,
+    start_epoch: int = 0,
+    model_id: str | None = None,
+    name: str = "train",
+    project: str = "",
+) -> Training:
     model_id = model_id or wire.new_id()
-    run = {"startedAt": began_at, "startEpoch": start_epoch, "epochs": 6}
-    hub.ask("POST", wire.MODELS, json={"id": model_id, "meta": {"name": "train"}, "run": run})
+    run = {"startedAt": began_at, "startEpoch": start_epoch, "epochs": 6, "project": project}
+    hub.ask("POST", wire.MODELS, json={"id": model_id, "meta": {"name": name}, "run": run})
     return Training(hub, model_id, began_at)
 
 
