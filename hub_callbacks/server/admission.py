@@ -152,6 +152,7 @@ _TABLE: Final[Mapping[Who, str]] = {
         GET /keys
         GET /projects
         GET /projects/{project_id}
+        GET /datasets
     """,
     "page-trainer": """
         POST /projects
@@ -165,6 +166,7 @@ _TABLE: Final[Mapping[Who, str]] = {
         POST /projects/{project_id}/unshare
         POST /projects/{project_id}/edit
         POST /projects/{project_id}/delete
+        POST /datasets/{dataset_id}/delete
     """,
     "page-themselves": """
         GET /users/{user_id}

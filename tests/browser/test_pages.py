@@ -35,6 +35,7 @@ PAGES = (
     "user",
     "projects",
     "project",
+    "datasets",
     "login",
     "error",
 )  # by their templates
@@ -51,6 +52,7 @@ PAINTED = {  # to what is scrolled there; all but what only says that something 
     "user": "",
     "projects": "",
     "project": "",
+    "datasets": "",
     "login": "",
 }
 SERIOUS = """async () => {
@@ -141,6 +143,8 @@ class Gallery:
         self.running = self._run("parking-v2", 38, 0.25, 0.58, {"imgsz": 960, "mosaic": 0.5, "patience": 20})
         self._live = (begun, self.running)
         team = self._team()
+        project = self._project(team)
+        self._datasets(project, checkpoint)
         compare = "/compare?" + "&".join(f"run={model_id}" for model_id in chosen)
         self.paths = {
             "runs": "/",
@@ -152,7 +156,8 @@ class Gallery:
             "users": "/users",
             "user": f"/users/{team['Ada']}",
             "projects": "/projects",
-            "project": f"/projects/{self._project(team)}",
+            "project": f"/projects/{project}",
+            "datasets": "/datasets",
             "login": "/login",
             "error": "/nowhere",
             **OTHERS,
@@ -187,6 +192,14 @@ class Gallery:
         for number in range(3):
             hub.ask("PATCH", wire.model(self.runs[number]), json={"projectId": project})
         return project
+
+    def _datasets(self, project: str, archive: bytes) -> None:
+        """Make a data set in the project, one that anyone sees, and one that has no archive."""
+        hub = self._trainer.hub
+        for name, more in (("parking-2026", {"projectId": project}), ("coco8", {"isPublic": True})):
+            made = hub.ask("POST", wire.DATASETS, json={"meta": {"name": name}, **more})["id"]
+            hub.ask("POST", f"{wire.dataset(made)}/upload", files={"file": (f"{name}.zip", archive)})
+        hub.ask("POST", wire.DATASETS, json={"meta": {"name": "harbour"}})
 
     def _run(self, name: str, epochs: int, pace: float, top: float, args: Mapping[str, Any]) -> str:
         given = {**args, "epochs": EPOCHS, "model": "yolo11n.pt"}

@@ -193,6 +193,8 @@ def test_project_is_seen_by_those_that_it_is_shared_with(store: Store) -> None:
         for kind, thing_id in (("models", model.id), ("datasets", dataset.id)):
             place = store.place_of(kind, thing_id, person.user_id)  # type: ignore[arg-type]  # a pair of a tuple
             assert (may_read(person, place), may_change(person, place)) == (reads, changes), (name, kind)
+            found = store.places_of(kind, [thing_id, "none"], person.user_id)  # type: ignore[arg-type]  # as above
+            assert found == {thing_id: place}, (name, kind)
         place = store.place_of("projects", project.id, person.user_id)
         assert (may_read(person, place), may_change(person, place)) == (reads, name in {"owner", "root"}), name
         listed = (
@@ -242,6 +244,7 @@ def test_what_is_in_a_deleted_project_is_its_owners_alone(store: Store) -> None:
     for person, is_seen in ((owner, True), (other, False), (None, False)):
         place = store.place_of("models", model.id, person.user_id if person else "")
         assert may_read(person, place) == is_seen
+        assert store.places_of("models", [model.id], person.user_id if person else "") == {model.id: place}
         assert bool(store.list_models(person, limit=9).models) == is_seen
 
 
@@ -254,6 +257,7 @@ def test_hidden_thing_has_a_place_of_its_own(store: Store) -> None:
     assert store.place_of("models", model.id, is_deleted=True).owner == owner.user_id
     with pytest.raises(NotFoundError):
         store.place_of("models", model.id)
+    assert store.places_of("models", [model.id], owner.user_id) == {}
 
 
 def test_file_of_a_thing_is_replaced(store: Store) -> None:

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from hub_callbacks.server import auth
 from hub_callbacks.server.auth import PageViewer
 from hub_callbacks.server.context import Hub, ThisHub
+from hub_callbacks.server.dashboard.owners import owner_names
 from hub_callbacks.server.dashboard.render import Renderer, ThisRenderer
 from hub_callbacks.server.people import MemberBody
 from hub_callbacks.server.permissions import may_change
@@ -43,7 +44,7 @@ def projects(
     values: dict[str, Any] = {
         "projects": found.things,
         "contents": hub.store.contents([one.id for one in found.things]),
-        "owners": {one.owner: _name(hub, one.owner) for one in found.things},
+        "owners": owner_names(hub, found.things),
         "total": found.total,
         "query": query,
         "page_number": page,
@@ -126,7 +127,7 @@ def _one(
     people = hub.store.list_users(limit=_MOST_NAMES)[0] if is_ours else []
     values: dict[str, Any] = {
         "project": found,
-        "owner": _name(hub, found.owner),
+        "owner": owner_names(hub, [found])[found.owner],
         "has": hub.store.contents([project_id])[project_id],
         "members": hub.store.list_members(project_id),
         "names": sorted({one.name for one in people if one.name}, key=str.casefold),
@@ -154,8 +155,3 @@ def _find(hub: Hub, user: str) -> list[User]:
 
 def _nobody(user: str) -> str:
     return f"There is no user {user.strip()!r} on this hub. An admin adds one on the page with the users."
-
-
-def _name(hub: Hub, user_id: str) -> str:
-    found = hub.store.find_user(user_id)
-    return found.name or found.id if found else "a user who was deleted"

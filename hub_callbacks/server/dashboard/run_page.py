@@ -13,7 +13,7 @@ from hub_callbacks.server.dashboard.pictures import pictures_part
 from hub_callbacks.server.dashboard.views import facts, numbers, receipt, run_view
 from hub_callbacks.server.files import file_path
 from hub_callbacks.server.permissions import may_change
-from hub_callbacks.server.store.rows import Caller, MetricsRow, Model
+from hub_callbacks.server.store.rows import Caller, MetricsRow, Model, Thing
 from hub_callbacks.server.store.runs import SCORES
 
 _STOPPABLE = {"running", "silent"}  # as reported: clients of HUB v1 report no state, and take no commands
@@ -44,6 +44,7 @@ def live_part(hub: Hub, model: Model, caller: Caller, *, received: int, root_url
         "stop_reason": model.stop_reason,
         "stop_url": stop_path(model.id) if model.state in _STOPPABLE and is_ours else "",
         "projects": hub.store.projects(caller) if is_ours else [],
+        "dataset": _dataset(hub, caller, model.dataset_id),
         **_sharing(hub, caller, place.project_id or "", is_ours=is_ours),
         "receipt": receipt(model, received, checkpoints, len(artifacts)),
         "changes": hub.store.state_changes(model.id),
@@ -59,6 +60,11 @@ def _sharing(hub: Hub, caller: Caller, project_id: str, *, is_ours: bool) -> dic
     inside = hub.store.get_readable("projects", [project_id], caller).get(project_id) if project_id else None
     own = hub.store.own_projects(caller) if is_ours else {}
     return {"inside": inside, "own_projects": {**own, **({inside.id: inside.name} if inside and is_ours else {})}}
+
+
+def _dataset(hub: Hub, caller: Caller, dataset_id: str | None) -> Thing | None:
+    """The hub's own data set that the run is trained with, where the caller may read it."""
+    return hub.store.get_readable("datasets", [dataset_id], caller).get(dataset_id) if dataset_id else None
 
 
 def charts_part(model: Model, rows: Iterable[MetricsRow]) -> dict[str, Any]:

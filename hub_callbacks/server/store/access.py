@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -31,13 +32,17 @@ def of_thing(table: FromClause) -> tuple[ColumnElement[Any], ...]:
     return (table.c.owner.label("thing_owner"), table.c.is_public.label("is_thing_public"), table.c.project_seq)
 
 
-def _things(table: Table, *, is_deleted: bool) -> Select[Any]:
-    """The thing, if there is one, with the project that it is in, and what that is to the user."""
+def _placed(table: Table) -> Select[Any]:
+    """Things with the projects that they are in, and what those are to the user."""
     project = and_(projects.c.seq == table.c.project_seq, projects.c.deleted_at.is_(None))
-    wanted = select(*of_thing(table), *OF_PROJECT)
-    wanted = wanted.select_from(table.outerjoin(projects, project).outerjoin(members, _IS_MEMBER))
+    wanted = select(table.c.id, *of_thing(table), *OF_PROJECT)
+    return wanted.select_from(table.outerjoin(projects, project).outerjoin(members, _IS_MEMBER))
+
+
+def _things(table: Table, *, is_deleted: bool) -> Select[Any]:
+    """The thing, if there is one, with the rest of `_placed`."""
     standing = table.c.deleted_at.is_not(None) if is_deleted else table.c.deleted_at.is_(None)
-    return wanted.where(table.c.id == bindparam("id"), standing)
+    return _placed(table).where(table.c.id == bindparam("id"), standing)
 
 
 _THINGS: Final = {
@@ -77,6 +82,15 @@ class AccessStore:
         if found is None:
             raise NotFoundError(thing_id, collection)
         return found
+
+    def places_of(
+        self, collection: Literal["models", "datasets"], thing_ids: Sequence[str], user_id: str
+    ) -> dict[str, Place]:
+        """Whom the things belong to, by their ids, as `place_of` says it; what there is not is left out."""
+        table = TABLES[collection]
+        wanted = _placed(table).where(table.c.id.in_(thing_ids), table.c.deleted_at.is_(None))
+        with self.database.read() as connection:
+            return {row.id: place(row) for row in connection.execute(wanted, {"user_id": user_id})}
 
     def place_in(self, project_id: str, user_id: str) -> Place:
         """What a new thing of that user in the project would have as its place.
