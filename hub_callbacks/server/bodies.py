@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from hub_callbacks import wire
 
 DataT = TypeVar("DataT")
 
+
+def _whole(value: object) -> object:
+    """To JSON Schema, as to some clients, 7.0 is the whole number 7 (2020-12, section 6.1.1)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Unix = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False, description="Unix time, seconds.")]
 ModelId = Annotated[str, Field(pattern=wire.ID_PATTERN)]
-_Epochs = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+_Epochs = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**31 - 1, strict=True)]
 _Word = Annotated[str, Field(max_length=256)]
 Object = dict[str, Any]
 
@@ -63,6 +69,7 @@ def files(*media_types: str) -> dict[str, Any]:
 
 
 TOO_LARGE: Final = also(http_413="It is too large.")
+SUPERSEDED: Final = also(http_409="A later training has trained the epoch anew.")
 NO_ROOM: Final = TOO_LARGE | also(http_429="The key has too many uploads in progress.")
 
 

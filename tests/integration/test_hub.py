@@ -137,6 +137,13 @@ def test_patch_of_something_else_leaves_the_number_of_planned_epochs(hub: HubSer
     assert read(hub, model_id)["run"]["epochs"] == 50
 
 
+def test_whole_number_may_be_spelled_as_a_fraction(hub: HubServer) -> None:
+    model_id = create(hub, run={"epochs": 7.0, "startEpoch": 0.0, "startedAt": 5.0})
+    epochs = read(hub, model_id)["run"]["epochs"]
+    assert (epochs, type(epochs)) == (7, int)
+    assert hub.send("PATCH", wire.model(model_id), json={"run": {"epochs": 7.5}}).status_code == 422
+
+
 def test_run_arguments_may_hold_infinity(hub: HubServer) -> None:
     body = json.dumps({"run": {"args": {"time": float("inf")}, "startedAt": 5.0}})
     data = hub.ask("POST", wire.MODELS, data=body, headers={"content-type": "application/json"})

@@ -73,6 +73,21 @@ def test_refusal_says_why(hub: HubServer, first: Training) -> None:
     assert message == f"A later training of {first.model_id!r} began at epoch 4: its epochs hold."
 
 
+def test_document_names_the_refusal_wherever_it_is_made(hub: HubServer) -> None:
+    paths = hub.send("GET", "/openapi.json").json()["paths"]
+    refusing = {
+        (path, method) for path, item in paths.items() for method, one in item.items() if "409" in one["responses"]
+    }
+    model_id = "{model_id}"
+    assert refusing >= {
+        (wire.model(model_id), "patch"),
+        (wire.model(model_id), "post"),
+        (wire.upload(model_id), "post"),
+        (wire.uploads(model_id), "post"),
+        (wire.artifacts(model_id), "post"),
+    }
+
+
 def test_late_checkpoint_is_refused_in_either_way(hub: HubServer, first: Training) -> None:
     begun = first.begin_upload(5)
     second = begin(hub, SECOND, start_epoch=3, model_id=first.model_id)

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from hub_callbacks import wire
 from hub_callbacks.server.auth import plain_key
-from hub_callbacks.server.bodies import FAILURES, TOO_LARGE, Id, MetricsBody, Reply, Series
+from hub_callbacks.server.bodies import FAILURES, SUPERSEDED, TOO_LARGE, Id, MetricsBody, Reply, Series
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.documents import check_row
 from hub_callbacks.server.limits import Limits
@@ -62,7 +62,7 @@ async def put(body: MetricsBody, hub: ThisHub, own_id: OwnModelId, attempt: Atte
 
 
 router.add_api_route(
-    wire.model("{model_id}"), put, methods=["POST"], responses=TOO_LARGE, route_class_override=ReportRoute
+    wire.model("{model_id}"), put, methods=["POST"], responses=TOO_LARGE | SUPERSEDED, route_class_override=ReportRoute
 )
 
 

@@ -12,6 +12,7 @@ from hub_callbacks.server.auditing import note
 from hub_callbacks.server.auth import Anyone, ShownKey, Trainer
 from hub_callbacks.server.bodies import (
     FAILURES,
+    SUPERSEDED,
     CreateBody,
     Id,
     Listing,
@@ -57,7 +58,7 @@ def read(request: Request, hub: ThisHub, model: ReadableModel, caller: Anyone) -
     return Reply(data=_shown(request, hub, [model], caller)[0])
 
 
-@router.patch(wire.model("{model_id}"))
+@router.patch(wire.model("{model_id}"), responses=SUPERSEDED)
 def patch(
     request: Request, body: PatchBody, hub: ThisHub, model_id: str, caller: Owner, attempt: Attempt = None
 ) -> Reply[Id]:

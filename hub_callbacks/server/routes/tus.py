@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from hub_callbacks import wire
-from hub_callbacks.server.bodies import FAILURES, Failure
+from hub_callbacks.server.bodies import FAILURES, NO_ROOM, SUPERSEDED, Failure
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.guard import expect_file
 from hub_callbacks.server.intake import INTAKE, Intake
@@ -83,7 +83,7 @@ async def abilities(hub: ThisHub) -> Response:
 @router.post(
     _UPLOADS,
     status_code=201,
-    responses=_failures({400: "A header is wrong.", 413: "It is too large.", 429: "The key has too many uploads."}),
+    responses=_failures({400: "A header is wrong."}) | NO_ROOM | SUPERSEDED,
     openapi_extra=tus_document.CREATE,
 )
 def create(model_id: str, request: Request, owner: Owner, hub: ThisHub, attempt: Attempt = None) -> Response:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from hub_callbacks import wire
-from hub_callbacks.server.bodies import FAILURES, NO_ROOM, Published, Reply
+from hub_callbacks.server.bodies import FAILURES, NO_ROOM, SUPERSEDED, Published, Reply
 from hub_callbacks.server.context import Hub, ThisHub
 from hub_callbacks.server.forms import file_form, received_form
 from hub_callbacks.server.multipart import FormError, UploadForm
@@ -30,7 +30,7 @@ _FORM = file_form(
 
 @router.post(
     wire.upload("{model_id}"),
-    responses=FAILURES | NO_ROOM,
+    responses=FAILURES | NO_ROOM | SUPERSEDED,
     openapi_extra=_FORM,
 )
 async def upload(
