@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,9 +232,9 @@ class PartialFile:
         """Nothing: what was written is the system's already."""
 
     @property
-    def file(self) -> LandingFile:
-        """The file itself."""
-        return self._file
+    def file(self) -> LandingFile | None:
+        """The file itself, on Linux; other systems have neither splice nor, all of them, preadv."""
+        return self._file if hasattr(os, "splice") else None
 
     @property
     def mark(self) -> str:

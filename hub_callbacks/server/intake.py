@@ -29,7 +29,6 @@ _LARGE_BYTES: Final = 1 << 20
 _LOT_BYTES: Final = 1 << 20  # one waits for the application while another comes; then the client does
 _LINGER_S: Final = 0.1  # as long does what has come wait for the rest of its lot
 _BEHIND_BYTES: Final = 1 << 16  # of what lies behind the body, at once
-_CAN_SPLICE: Final = hasattr(os, "splice")
 _PIPE_BYTES: Final = 1 << 20
 _POUR_S: Final = 0.1  # as long does a slow client keep a thread
 _PAUSE_MS: Final = 5  # a client that takes longer for its next bytes is slow
@@ -119,7 +118,7 @@ class Intake(asyncio.BufferedProtocol):
         """The way to the next bytes past this object, which takes none until the tap is `shut`; None without one."""
         transport = self._connection.transport
         is_over = not self._left_bytes or transport.is_closing()
-        if is_over or not _CAN_SPLICE or transport.get_extra_info("ssl_object") is not None:
+        if is_over or transport.get_extra_info("ssl_object") is not None:
             return None
         self._connection.flow.pause_reading()
         if self._lot_bytes:

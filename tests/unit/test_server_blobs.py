@@ -110,6 +110,17 @@ def test_partial_blob_goes_on_where_another_process_left_it(blobs: Blobs) -> Non
     assert read(blobs, "name") == CONTENT
 
 
+@pytest.mark.parametrize("can_splice", [True, False])
+def test_system_is_left_to_move_bytes_only_where_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_splice: bool
+) -> None:
+    monkeypatch.setattr(os, "splice", None, raising=False)
+    if not can_splice:
+        monkeypatch.delattr(os, "splice")
+    with closing(FolderBlobs(tmp_path).partial("name")) as partial:
+        assert (partial.file is not None) == can_splice
+
+
 def test_sweep_deletes_what_nobody_names(blobs: Blobs, store: Store) -> None:
     named, orphan, fresh = written(blobs), written(blobs), written(blobs)
     new = NewCheckpoint(
