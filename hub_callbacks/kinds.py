@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
+LogForm = Literal["text", "json", "off"]
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -33,6 +34,13 @@ def _amount(text: str) -> float:
 def _count(text: str) -> int:
     value = int(text)
     if value < 0:
+        raise ValueError
+    return value
+
+
+def _workers(text: str) -> int:
+    value = int(text)
+    if value < 1:
         raise ValueError
     return value
 
@@ -78,7 +86,7 @@ def _location(text: str) -> str:
 
 
 def _log(text: str) -> str:
-    if text not in {"text", "json", "off"}:
+    if text not in get_args(LogForm):
         raise ValueError
     return text
 
@@ -91,6 +99,7 @@ FLAG = Kind(_flag, "true or false")
 SECONDS = Kind(_amount, "a number of seconds, 0 or more")
 MEGABYTES = Kind(_amount, "a number of megabytes, 0 or more")
 COUNT = Kind(_count, "a number, 0 or more")
+WORKERS = Kind(_workers, "a number, 1 or more")
 PORT = Kind(_port, "a port from 0 to 65535")
 URL = Kind(_url, "an http:// or https:// URL, or nothing")
 KEY = Kind(_key, "an API key: printable ASCII without spaces")

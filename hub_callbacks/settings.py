@@ -27,7 +27,9 @@ from hub_callbacks.kinds import (
     PORT,
     SECONDS,
     URL,
+    WORKERS,
     Kind,
+    LogForm,
     parse_path,
 )
 
@@ -117,6 +119,7 @@ class Settings:
         "Where `serve` keeps files: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix; empty means a "
         "folder in data_dir.",
     )
+    workers: int = _row(WORKERS, 1, "Processes with which `serve` takes requests; more than one need PostgreSQL.")
     keep_checkpoints: int = _row(
         COUNT,
         0,
@@ -127,7 +130,7 @@ class Settings:
         (),
         "Names under which `serve` answers, for a hub behind a proxy; empty means any, on loopback only its own.",
     )
-    access_log: str = _row(
+    access_log: LogForm = _row(
         LOG, "off", "A line of `serve` on standard output for each request, without queries and keys."
     )
     stop_s: float = _row(SECONDS, 30.0, "Longest wait of a `serve` that is stopped for the uploads in progress.")

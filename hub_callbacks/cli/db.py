@@ -3,65 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from hub_callbacks.settings import Settings
-
-if TYPE_CHECKING:
-    from hub_callbacks.server.blobs import Blobs
-    from hub_callbacks.server.store.database import Database
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a hub keeps what it has."""
-
-    data_dir: Path
-    database_url: str
-    blobs_url: str
-
-    @classmethod
-    def of(cls, data_dir: Path | None, database_url: str | None, blobs_url: str | None) -> Place:
-        """What the options say, and the settings where they say nothing."""
-        settings = Settings.load()
-        return cls(
-            data_dir=data_dir or settings.data_dir,
-            database_url=settings.database_url if database_url is None else database_url,
-            blobs_url=settings.blobs_url if blobs_url is None else blobs_url,
-        )
-
-    def database(self, *, is_own: bool = False) -> AbstractContextManager[Database]:
-        """Its database."""
-        from hub_callbacks.server.folder import open_database
-
-        return open_database(self.data_dir, self.database_url, is_own=is_own)
-
-    def blobs(self) -> Blobs:
-        """Its files."""
-        from hub_callbacks.server.folder import open_blobs
-
-        return open_blobs(self.data_dir, self.blobs_url)
-
-
-def placed(command: CommandT) -> CommandT:
-    """Give a command the options of a `Place`."""
-    for option in reversed(
-        [
-            click.option("--data-dir", type=click.Path(path_type=Path), help="The hub's folder; else that of `serve`."),
-            click.option("--database-url", help="Its database; the setting `database_url` when not given."),
-            click.option("--blobs-url", help="Its bucket; the setting `blobs_url` when not given."),
-        ]
-    ):
-        command = option(command)
-    return command
+from hub_callbacks.cli.places import place_of, placed
 
 
 @click.group("db")
@@ -75,7 +23,7 @@ def upgrade_command(**place: Any) -> None:
     """Bring the tables up to date, as `serve` does when it starts."""
     from hub_callbacks.server.store.checks import revision
 
-    with Place.of(**place).database() as database:
+    with place_of(**place).database() as database:
         before = revision(database)
         database.migrate()
         after = revision(database)
@@ -95,7 +43,7 @@ def backup_command(folder: Path, **place: Any) -> None:
     from hub_callbacks.server.store.database import connect, sqlite_url
     from hub_callbacks.server.store.transfer import back_up
 
-    own, file = Place.of(**place), folder / "hub" / "hub.db"
+    own, file = place_of(**place), folder / "hub" / "hub.db"
     with own.database() as database:
         back_up(database, file)
     with closing(connect(sqlite_url(file))) as backup:
@@ -115,7 +63,7 @@ def check_command(deep: bool, **place: Any) -> None:
     """
     from hub_callbacks.server.inspection import problems
 
-    own = Place.of(**place)
+    own = place_of(**place)
     with own.database() as database:
         found = 0
         for problem in problems(database, own.blobs, is_deep=deep):
@@ -140,7 +88,7 @@ def copy_command(target: str, blobs_to: str | None, **place: Any) -> None:
     from hub_callbacks.server.store.database import open_database
     from hub_callbacks.server.store.transfer import copy_store
 
-    own, bucket = Place.of(**place), open_bucket(blobs_to) if blobs_to else None
+    own, bucket = place_of(**place), open_bucket(blobs_to) if blobs_to else None
     with own.database(is_own=True) as source, closing(open_database(target)) as other:
         source.migrate()
         counts = copy_store(source, other)

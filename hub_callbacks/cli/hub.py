@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import webbrowser
-from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import click
 
 from hub_callbacks import wire
 from hub_callbacks.cli.ids import checked_id
+from hub_callbacks.cli.places import place_of, placed
 from hub_callbacks.courier import local_hub
 from hub_callbacks.settings import Settings
 from hub_callbacks.transport import HubApi
@@ -19,29 +20,25 @@ from hub_callbacks.transport import HubApi
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; the setting `port` when not given.")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="The hub's folder; the setting `data_dir` when not given."
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that serve it, several from PostgreSQL only; the setting `workers` when not given.",
 )
-@click.option("--database-url", help="Database; the setting `database_url` when not given.")
-@click.option("--blobs-url", help="Bucket for files; the setting `blobs_url` when not given.")
-def serve_command(
-    host: str, port: int | None, data_dir: Path | None, database_url: str | None, blobs_url: str | None
-) -> None:
+@placed
+def serve_command(host: str, port: int | None, workers: int | None, **place: Any) -> None:
     """Run a hub until Ctrl-C. Its first start prints the admin's key, once."""
     from hub_callbacks.server.limits import Limits
-    from hub_callbacks.server.observing import log_access
     from hub_callbacks.server.serving import serve
 
     settings = Settings.load()
-    if settings.access_log != "off":
-        log_access("json" if settings.access_log == "json" else "text")
     serve(
+        place_of(**place),
         host=host,
         port=settings.port if port is None else port,
-        data_dir=data_dir or settings.data_dir,
         announce=click.echo,
-        database_url=settings.database_url if database_url is None else database_url,
-        blobs_url=settings.blobs_url if blobs_url is None else blobs_url,
         limits=Limits.of(settings),
+        access_log=settings.access_log,
+        workers=workers or settings.workers,
     )
 
 

@@ -42,6 +42,33 @@ class HubInUseError(ServeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a hub keeps what it has.
+
+    Attributes:
+        data_dir: The folder under which everything local lies.
+        database_url: Where its store is; a file in the folder when empty.
+        blobs_url: The bucket of its files; a folder in the folder when empty.
+    """
+
+    data_dir: Path
+    database_url: str = ""
+    blobs_url: str = ""
+
+    def open(self) -> AbstractContextManager[HubFolder]:
+        """The hub's folder (`open_folder`)."""
+        return open_folder(self.data_dir, database_url=self.database_url, blobs_url=self.blobs_url)
+
+    def database(self, *, is_own: bool = False) -> AbstractContextManager[Database]:
+        """The database of the hub, which was served before (`open_database`)."""
+        return open_database(self.data_dir, self.database_url, is_own=is_own)
+
+    def blobs(self) -> Blobs:
+        """Its files (`open_blobs`)."""
+        return open_blobs(self.data_dir, self.blobs_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubFolder:
     """An open hub folder."""
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from hub_callbacks.callbacks.hub import callbacks
 from hub_callbacks.cli import main as cli
 from hub_callbacks.outbox import OutboxFolder
-from hub_callbacks.server.serving import LOOPBACK, serve
+from hub_callbacks.server.folder import Place
+from hub_callbacks.server.listening import LOOPBACK
+from hub_callbacks.server.serving import serve
 from hub_callbacks.settings import Settings
 from hub_callbacks.testing import StubTrainer
 from ledger import Ledger
@@ -87,7 +89,7 @@ def train(folder: Path, plan: Plan, environ: Mapping[str, str]) -> None:
 def hub(folder: Path, port: int, ready: Connection, database_url: str = "") -> None:
     """Serve as ``hub-callbacks serve`` does, and send its announcements."""
     _log_to(folder / "hub.log")
-    serve(host=LOOPBACK, port=port, data_dir=folder / "hub", announce=ready.send, database_url=database_url)
+    serve(Place(data_dir=folder / "hub", database_url=database_url), host=LOOPBACK, port=port, announce=ready.send)
 
 
 def sync(folder: Path, wait_s: float, environ: Mapping[str, str]) -> None:

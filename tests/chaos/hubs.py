@@ -12,7 +12,7 @@ from typing import Protocol
 
 import actors
 from hub_callbacks.courier import local_hub
-from hub_callbacks.server.serving import LOOPBACK
+from hub_callbacks.server.listening import LOOPBACK
 from hub_callbacks.wire import LocalHub
 
 _START_S = 120.0  # of an interpreter on a machine that is busy with other rounds

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from hub_callbacks import wire
-from hub_callbacks.server.folder import HubInUseError, ServeError, open_folder
+from hub_callbacks.server.folder import HubInUseError, Place, ServeError, open_folder
 from hub_callbacks.server.serving import serve
 from hub_callbacks.wire import LocalHub
 
@@ -149,14 +149,14 @@ def first_lines(data_dir: Path, count: int) -> list[str]:
 def test_serve_refuses_a_folder_that_is_served(start_hub: Callable[[Path], HubServer], tmp_path: Path) -> None:
     hub = start_hub(tmp_path)
     with pytest.raises(HubInUseError, match="Another process serves"):
-        serve(host="127.0.0.1", port=0, data_dir=hub.data_dir, announce=pytest.fail)
+        serve(Place(data_dir=hub.data_dir), host="127.0.0.1", port=0, announce=pytest.fail)
 
 
 def test_serve_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServeError, match=str(port)):
-            serve(host="127.0.0.1", port=port, data_dir=tmp_path, announce=pytest.fail)
+            serve(Place(data_dir=tmp_path), host="127.0.0.1", port=port, announce=pytest.fail)
 
 
 def test_serve_refuses_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

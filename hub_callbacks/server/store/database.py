@@ -95,6 +95,12 @@ class Database:
             except CommandError as error:
                 raise NewerStoreError from error
 
+    def connections(self) -> tuple[int, int]:
+        """How many this process keeps at most, and how many PostgreSQL grants to all that come to it."""
+        with self.read() as connection:
+            granted = connection.exec_driver_sql("SHOW max_connections").scalar_one()
+        return _POOL_SIZES["postgresql"] + _WRITERS, int(granted)
+
     def close(self) -> None:
         """Close every connection; SQLite then folds its WAL into the main file."""
         self._writing.dispose()
