@@ -1,19 +1,20 @@
-"""``hub-callbacks runs``: what is on the hub, listed, shown, taken away as files, and reset."""
+"""``hub-callbacks runs``: what is on the hub, planned, listed, shown, taken away as files, and reset."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from hub_callbacks import wire
+from hub_callbacks.cli.answers import json_option, moment, show, table
 from hub_callbacks.cli.ids import checked_id
 from hub_callbacks.cli.sure import ask, sure
 from hub_callbacks.records import finite
@@ -21,11 +22,20 @@ from hub_callbacks.runs import Run, Runs, query
 from hub_callbacks.session.access import address
 from hub_callbacks.settings import Settings
 from hub_callbacks.transport import HubApi
+from hub_callbacks.transport.datasets import DatasetApi
 from hub_callbacks.wire import ExportForm, JudgedState
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _FORMS = get_args(ExportForm)
+_CONFIG = {
+    "epochs": "epochs",
+    "imgsz": "imageSize",
+    "batch": "batchSize",
+    "patience": "patience",
+    "device": "device",
+    "cache": "cache",
+}
 _HEADS = ("ID", "NAME", "STATE", "EPOCH", "SCORE", "PROJECT", "STARTED")
 _SCORES = ("metrics/mAP50-95(B)", "metrics/mAP50-95(M)", "metrics/mAP50-95(P)", "metrics/accuracy_top1")
 
@@ -49,9 +59,64 @@ def filtered(command: CommandT) -> CommandT:
     return command
 
 
+def planned(command: CommandT) -> CommandT:
+    """Give a command the options of what a run is trained with."""
+    for option in reversed(
+        [
+            click.option("--name", help="What it is called."),
+            click.option("--data", metavar="DATA", help="Data set: an ID of the hub's, or a name such as coco8.yaml."),
+            click.option("--project", type=checked_id, metavar="ID", help="Project that it belongs to."),
+            click.option("--epochs", type=click.IntRange(1), help="Epochs; 100 when never said."),
+            click.option("--imgsz", type=click.IntRange(1), help="Image size, pixels; 640 when never said."),
+            click.option("--batch", type=float, help="Images in a batch; 16 when never said."),
+            click.option("--patience", type=click.IntRange(0), help="Epochs without a gain; 100 when never said."),
+            click.option("--device", help="Such as 0, 0,1 or cpu."),
+            click.option("--cache", type=click.Choice(["ram", "disk"]), help="Where images are kept decoded."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
 @click.group("runs")
 def runs_command() -> None:
-    """List, show, export and reset the runs on the hub."""
+    """List, show, export, reset and plan runs on the hub."""
+
+
+@runs_command.command("create")
+@click.argument("model")
+@planned
+@json_option
+def create_command(model: str, as_json: bool, **said: Any) -> None:
+    """Plan a run, which any machine starts by its address.
+
+    It begins with MODEL: weights such as yolo11n.pt, or an architecture such as yolo11n.yaml.
+    """
+    stem, _, suffix = model.rpartition(".")
+    if suffix not in ("pt", "yaml", "yml") or not stem:
+        raise click.BadParameter(f"{model!r} is neither a .pt nor a .yaml file.", param_hint="MODEL")
+    lineage = {"architecture": {"name": stem}, "parent": {"name": model} if suffix == "pt" else {}}
+    hub = address(Settings.load())
+    with closing(DatasetApi(hub["api_url"], hub["api_key"])) as api:
+        run_id = api.plan({"lineage": lineage, **_plan(api, said | {"name": said["name"] or stem})})
+    url = hub["web_url"] + wire.page(run_id)
+    show({"id": run_id, "url": url}, [f"Run {run_id}", f"Start it: hub-callbacks train {url}"], as_json=as_json)
+
+
+@runs_command.command("change")
+@click.argument("run_id", type=checked_id, metavar="ID")
+@planned
+def change_command(run_id: str, **said: Any) -> None:
+    """Change what a run is called, or what it is trained with.
+
+    That counts from its next start on. What is not said stays as it is.
+    """
+    if not any(value is not None for value in said.values()):
+        raise click.UsageError("Say what to change, with an option.")
+    hub = address(Settings.load())
+    with closing(DatasetApi(hub["api_url"], hub["api_key"])) as api:
+        api.change(run_id, _plan(api, said))
+    click.echo("Changed.")
 
 
 @runs_command.command("ls")
@@ -67,7 +132,7 @@ def ls_command(
     if as_json:
         click.echo(json.dumps([_plain(run) for run in found], indent=2))
         return
-    click.echo("\n".join(_table(found)) if found else "No run matches.")
+    click.echo("\n".join(table(_HEADS, map(_cells, found))) if found else "No run matches.")
 
 
 @runs_command.command("show")
@@ -134,6 +199,23 @@ def reset_command(run_id: str, is_sure: bool) -> None:
     click.echo("Reset.")
 
 
+def _plan(api: DatasetApi, said: Mapping[str, Any]) -> wire.CreateBody:
+    """What was said, in HUB v1's words."""
+    given = {name: value for name, value in said.items() if value is not None}
+    body: wire.CreateBody = {}
+    if config := {_CONFIG[name]: value for name, value in given.items() if name in _CONFIG}:
+        body["config"] = config  # type: ignore[typeddict-item]  # its names are those of `_CONFIG`
+    if "name" in given:
+        body["meta"] = {"name": given["name"]}
+    if "project" in given:
+        body["projectId"] = given["project"]
+    if "data" in given:
+        is_ours = wire.is_id(given["data"])
+        name = api.dataset(given["data"])["meta"]["name"] if is_ours else given["data"]
+        body |= {"datasetId": given["data"] if is_ours else None, "dataset": {"name": name}}
+    return body
+
+
 def _form_of(output: Path | None) -> ExportForm:
     suffix = output.suffix.removeprefix(".").lower() if output else ""
     form: ExportForm | None = next((form for form in _FORMS if form == (suffix or "csv")), None)
@@ -165,25 +247,18 @@ def _plain(run: Run) -> dict[str, Any]:
     return {**plain, "summary": finite(run.summary), "last": finite(run.last)}
 
 
-def _table(runs: Sequence[Run]) -> Iterator[str]:
-    rows = [_HEADS, *(_cells(run) for run in runs)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEADS))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
 def _cells(run: Run) -> tuple[str, ...]:
     score = next((run.summary[name] for name in _SCORES if name in run.summary), None)
     epoch = f"{run.epoch}/{run.epochs}" if run.epochs else str(run.epoch)
     shown = "-" if score is None else f"{score:.4f}"
-    return run.id, run.name, run.state, epoch, shown, run.project or "-", _moment(run.started_at or run.created_at)
+    return run.id, run.name, run.state, epoch, shown, run.project or "-", moment(run.started_at or run.created_at)
 
 
 def _shown(run: Run) -> Iterator[str]:
     yield f"{run.name}  {run.state}{f': {run.reason}' if run.reason else ''}"
     yield f"  {run.url}"
     epoch = f"{run.epoch}/{run.epochs}" if run.epochs else str(run.epoch)
-    about = {"epoch": epoch, "started": _moment(run.started_at or run.created_at), "project": run.project}
+    about = {"epoch": epoch, "started": moment(run.started_at or run.created_at), "project": run.project}
     about |= {"model": run.model, "dataset": run.dataset, "task": run.task}
     for title, values in {"": about, "Best": run.summary, "Arguments": run.config, "Environment": run.metadata}.items():
         told = {name: value for name, value in values.items() if value not in (None, "")}
@@ -191,7 +266,3 @@ def _shown(run: Run) -> Iterator[str]:
             yield f"\n{title}"
         width = max(map(len, told), default=0)
         yield from (f"  {name.ljust(width)}  {value}" for name, value in told.items())
-
-
-def _moment(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M")

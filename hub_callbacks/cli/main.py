@@ -12,6 +12,7 @@ from hub_callbacks.errors import HubCallbacksError
 
 _COMMANDS = {
     "audit": "people",
+    "datasets": "datasets",
     "db": "db",
     "demo": "demo",
     "doctor": "doctor",

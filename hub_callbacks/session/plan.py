@@ -46,7 +46,7 @@ def plan(model: Mapping[str, Any], *, page: str) -> Plan:
     if not data:
         raise DatasetNotReadyError(
             f"The hub has no data set for {page} yet: it may still be processing it. Try again in a minute, or give the"
-            " model one: its datasetId, through the API."
+            " model one: hub-callbacks runs change ID --data DATASET_ID."
         )
     if model.get("has_last_weights"):
         return Plan("resumable", _file(model, ("resume",), page), {"data": data, "resume": True})

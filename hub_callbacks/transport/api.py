@@ -70,8 +70,15 @@ class HubApi:
 
     def create(self, run_id: str, record: RunStarted) -> str:
         """Create the model, or find the one of that id again; the id that the hub gave it."""
-        body = creation(run_id, record)
+        return self.plan(creation(run_id, record))
+
+    def plan(self, body: wire.CreateBody) -> str:
+        """Create a model that is to be trained; its id."""
         return str(self._request("POST", wire.MODELS, read=partial(_text, name="id"), json=body))
+
+    def change(self, model_id: str, body: wire.CreateBody) -> None:
+        """Lay that over what the hub knows of the model."""
+        self._request("PATCH", wire.model(model_id), json=body)
 
     def read(self, model_id: str) -> dict[str, Any]:
         """The model, as HUB v1 describes it; empty where a hub says so rather than 404."""
@@ -84,7 +91,7 @@ class HubApi:
         Raises:
             ForbiddenError: It is another's.
         """
-        self._request("PATCH", wire.model(model_id), json={})
+        self.change(model_id, {})
 
     def reset(self, model_id: str) -> None:
         """Make the model new again: its metrics, checkpoints and pictures are deleted."""

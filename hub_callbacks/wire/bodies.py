@@ -52,6 +52,7 @@ class CreateBody(TypedDict, total=False):
     meta: dict[str, Any]
     config: Config
     dataset: dict[str, Any]
+    datasetId: str | None
     lineage: dict[str, Any]
     projectId: str
     run: RunBody

@@ -1,10 +1,11 @@
-"""A client of tus, for the tests of uploads that continue."""
+"""A client of tus, for the tests of uploads that continue, and commands that ask a hub."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import io
+import json
 import socket
 import subprocess
 import threading
@@ -19,8 +20,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import uvicorn
+from click.testing import CliRunner, Result
 
 from hub_callbacks import wire
+from hub_callbacks.cli import main
 from hub_callbacks.server.connections import PatientProtocol
 
 if TYPE_CHECKING:
@@ -291,3 +294,21 @@ def serve() -> Iterator[Callable[..., tuple[str, int]]]:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def command(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command that points to the hub, with an admin's key unless another is given."""
+
+    def run(*words: str, key: str = hub.key, typed: str = "") -> Result:
+        monkeypatch.setenv("HUB_CALLBACKS_API_URL", hub.url)
+        monkeypatch.setenv("HUB_CALLBACKS_API_KEY", key)
+        return CliRunner().invoke(main, words, input=typed)
+
+    return run
+
+
+def told(result: Result) -> Any:
+    """What a command has printed as JSON."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)

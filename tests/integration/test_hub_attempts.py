@@ -58,6 +58,16 @@ def test_name_and_project_stay_those_of_before(hub: HubServer) -> None:
     assert (found["meta"]["name"], found["run"]["project"]) == ("Crack detector", "parts")
 
 
+def test_data_set_of_the_hub_keeps_its_name(hub: HubServer) -> None:
+    """The trainer's is a file below its own data folder."""
+    dataset_id = hub.ask("POST", wire.DATASETS, json={"meta": {"name": "cracks"}})["id"]
+    planned = {"datasetId": dataset_id, "dataset": {"name": "cracks"}}
+    model_id = hub.ask("POST", wire.MODELS, json=planned)["id"]
+    started = {"id": model_id, "dataset": {"name": "/data/datasets/1f/hub_callbacks.yaml"}, "run": {"startedAt": FIRST}}
+    hub.ask("POST", wire.MODELS, json=started)
+    assert model(hub, model_id)["dataset"] == {"name": "cracks"}
+
+
 def test_late_rows_do_not_come_back_over_new_ones(hub: HubServer, first: Training) -> None:
     second = begin(hub, SECOND, start_epoch=3, model_id=first.model_id)
     assert second.rows(3, loss=0.3) == 200

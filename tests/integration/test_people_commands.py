@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
 from hub_callbacks import wire
-from hub_callbacks.cli import main
+from tests.integration.conftest import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.testing import Result
+
     from tests.hubs import HubServer
-
-
-@pytest.fixture
-def command(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs a command that points to the hub, with an admin's key unless another is given."""
-
-    def run(*words: str, key: str = hub.key, typed: str = "") -> Result:
-        monkeypatch.setenv("HUB_CALLBACKS_API_URL", hub.url)
-        monkeypatch.setenv("HUB_CALLBACKS_API_KEY", key)
-        return CliRunner().invoke(main, words, input=typed)
-
-    return run
-
-
-def told(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_users_are_made_listed_changed_and_deleted(hub: HubServer, command: Callable[..., Result]) -> None:

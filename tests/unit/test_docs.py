@@ -143,7 +143,7 @@ def test_reference_has_every_extension_of_the_protocol(built: Path, feature: str
 def test_commands_in_the_pages_exist(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "copied-data").mkdir()
     monkeypatch.chdir(tmp_path)
-    name, *arguments = words(re.sub("(RUN|KEY)_ID", wire.new_id(), command))[1:] or ["--help"]
+    name, *arguments = words(re.sub("(RUN|KEY|DATASET)_ID", wire.new_id(), command))[1:] or ["--help"]
     if name.startswith("--"):
         assert name in {"--help", "--version"}
         return

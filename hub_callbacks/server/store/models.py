@@ -45,8 +45,9 @@ class ModelStore:
         """A new model of ``owner`` (a user id) from a HUB v1 body, with our extensions ``id`` and ``run``.
 
         Asked again with an id that is the same owner's, it returns that model: a repeated request changes nothing, and
-        one whose run began later (a training that was resumed) updates what the body says, but for the name and the
-        project that the model has, and supersedes what earlier ones have said of the epochs from ``run.startEpoch`` on.
+        one whose run began later (a training that was resumed) updates what the body says, but for the name, the
+        project and the hub's own data set that the model has, and supersedes what earlier ones have said of the epochs
+        from ``run.startEpoch`` on.
 
         Raises:
             IdTakenError: The id is another owner's, or that of a deleted model.
@@ -225,9 +226,12 @@ class ModelStore:
         started_at = run.get("startedAt")
         if started_at is None or (row.attempt_at is not None and started_at <= row.attempt_at):
             return  # the same request again, or that of an earlier attempt
-        document = documents.merge(json.loads(row.document), documents.hub_part(body))
-        if row.name:  # a person's word, perhaps; the trainer's is that of its folder, and another on each machine
-            document = documents.merge(document, {"meta": {"name": row.name}})
+        kept: dict[str, Any] = {}  # a person's words, perhaps; the trainer's are those of its folders
+        if row.name:
+            kept["meta"] = {"name": row.name}
+        if row.dataset_id:
+            kept["dataset"] = {"name": row.dataset}
+        document = documents.merge(documents.merge(json.loads(row.document), documents.hub_part(body)), kept)
         run = {**run, "project": row.project or run.get("project")}
         changes = documents.document_columns(document) | documents.run_columns(run) | self._start(run)
         changes |= attempts.supersede(connection, row.seq, first_epoch=changes["attempt_epoch"])

@@ -163,8 +163,8 @@ def test_page_of_an_empty_hub_says_how_to_begin_and_pages_come_newest_first(
     team.keys["viewer"] = team.ask("admin", wire.KEYS, userId=user_id)["key"]
     empty = page(team, "admin")
     assert "No data set yet" in empty
-    assert f"{hub.url}{wire.DATASETS}/ID/upload" in empty
-    assert "/upload" not in page(team, "viewer")
+    assert f"hub-callbacks settings api_url={hub.url} api_key=YOUR_KEY" in empty
+    assert "datasets upload" not in page(team, "viewer")
 
     ids = [team.ask("admin", wire.DATASETS, meta={"name": f"<b>{number}</b>"})["id"] for number in range(51)]
     shown = [re.findall(r'<tr id="dataset-(\w+)"', page(team, "admin", f"?page={number}")) for number in (1, 2, 3)]
