@@ -22,7 +22,7 @@ def _whole(value: object) -> object:
 
 Unix = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False, description="Unix time, seconds.")]
 ModelId = Annotated[str, Field(pattern=wire.ID_PATTERN)]
-_Epochs = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**31 - 1, strict=True)]
+_Epochs = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True), BeforeValidator(_whole)]
 _Word = Annotated[str, Field(max_length=256)]
 Object = dict[str, Any]
 
