@@ -209,18 +209,18 @@ class Tap:
         self._descriptor = os.dup(descriptor)
         self.held, self.left_bytes = held, left_bytes
 
-    def pour(self, file: LandingFile) -> int:
-        """Append what comes to the file, as long as it comes fast; how many bytes that was.
+    def pour(self, file: LandingFile) -> Iterator[int]:
+        """Append what comes to the file, as long as it comes fast; the bytes of each piece, once it is there.
 
         Raises:
             OSError: The file does not take them.
         """
-        before_bytes, end = self.left_bytes, time.monotonic() + _POUR_S
+        end = time.monotonic() + _POUR_S
         with _pipe() as (reader, writer):
             while time.monotonic() < end and (came_bytes := self._fill(writer)):
                 self.left_bytes -= came_bytes
                 file.append_from(reader, came_bytes)
-        return before_bytes - self.left_bytes
+                yield came_bytes
 
     def close(self) -> None:
         """Let go of the connection."""

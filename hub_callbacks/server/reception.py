@@ -28,6 +28,7 @@ from hub_callbacks.server.store.rows import NewCheckpoint, Upload
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+_HASH_BYTES: Final = 4 << 20  # wait for a thread; it takes much longer to hash them than to begin
 _NOTE_S: Final = 60.0  # between two notes that an upload goes on, which put its expiry off
 
 
@@ -153,10 +154,11 @@ class Reception:
         with closing(tap):
             self.take(tap.held)
             self._check_room(tap.left_bytes)
-            came_bytes = tap.pour(file)
-        self._offset += came_bytes
-        self._hash_behind()
-        return came_bytes
+            begun_at = self._offset
+            for came_bytes in tap.pour(file):
+                self._offset += came_bytes
+                self._hash_behind()
+        return self._offset - begun_at
 
     def finish(self) -> tuple[int, float]:
         """Check the body, which has ended, and publish the checkpoint when it is whole.
@@ -201,7 +203,8 @@ class Reception:
 
     def _hash_behind(self) -> None:
         """Have another thread read and hash what was written to a file, as it goes on."""
-        if self._hashing is None or self._hashing.done():
+        is_at_it = self._hashing is not None and not self._hashing.done()
+        if not is_at_it and self._offset - self._hashed >= _HASH_BYTES:
             self._hashing = self._hub.incoming.hashers.submit(self._catch_up)
 
     def _catch_up(self) -> None:

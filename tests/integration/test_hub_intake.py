@@ -272,7 +272,7 @@ class Pourer:
             def pour(tap: Tap) -> int:
                 with closing(tap):
                     take(tap.held)
-                    came_bytes = tap.pour(file)
+                    came_bytes = sum(tap.pour(file))
                 self.poured_bytes += came_bytes
                 if self._fails and came_bytes:
                     raise HTTPException(507, "no room")
