@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -25,8 +25,9 @@ from hub_clients import Connection, Outcome, drive, post
 from hub_pages import NAMES
 from hub_peers import MlflowProcess, serving_mlflow, serving_postgres
 from hub_process import HubProcess, serving
-from memory import peak_mb
+from memory import held_together_mb, peak_mb
 
+WORKERS = 2  # the cores that are meant; MLflow's server has four by itself
 CLIENTS, ROWS = 20, 10  # rows of a request: epochs that have waited for the line to come back
 WIDTHS = (15, 1)  # numbers in a row: what a training of Ultralytics logs; what a batch of MLflow's own examples has
 RATIO, SHARE, MEMORY_MB = 10.0, 0.1, 250.0
@@ -89,20 +90,28 @@ def measure(*, seconds: float, rounds: int) -> Iterator[Figure]:
         folder = Path(name)
         with (
             serving(folder / "sqlite") as sqlite,
-            serving_postgres(folder) as database,
-            serving(folder / "postgres-hub", "--database-url", database) as postgres,
+            _serving_postgres(folder / "one") as one,
+            _serving_postgres(folder / "several", "--workers", str(WORKERS)) as several,
             serving_mlflow(folder / "mlflow") as mlflow,
         ):
             targets: dict[str, Target] = {
                 "": HubTarget(sqlite),
-                "hub-callbacks, PostgreSQL": HubTarget(postgres),
+                "hub-callbacks, PostgreSQL": HubTarget(one),
+                f"hub-callbacks, PostgreSQL, {WORKERS} workers": HubTarget(several),
                 f"mlflow {version('mlflow')}, SQLite": MlflowTarget(mlflow),
             }
             for width in WIDTHS:
                 yield from _compared(targets, width, seconds=seconds, rounds=rounds)
             yield Figure(name="memory under that load", value=peak_mb(sqlite.pid), unit="MB", limit=MEMORY_MB)
-            for of, held_mb in zip(list(targets)[1:], (peak_mb(postgres.pid), mlflow.held_mb()), strict=True):
-                yield Figure(name="memory under that load", of=of, value=held_mb, unit="MB")
+            for of, pid in zip(list(targets)[1:], (one.pid, several.pid, mlflow.pid), strict=True):
+                yield Figure(name="memory under that load", of=of, value=held_together_mb(pid), unit="MB")
+
+
+@contextmanager
+def _serving_postgres(folder: Path, *options: str) -> Iterator[HubProcess]:
+    folder.mkdir()
+    with serving_postgres(folder) as database, serving(folder / "hub", "--database-url", database, *options) as hub:
+        yield hub
 
 
 def _compared(targets: Mapping[str, Target], width: int, *, seconds: float, rounds: int) -> Iterator[Figure]:
@@ -110,7 +119,7 @@ def _compared(targets: Mapping[str, Target], width: int, *, seconds: float, roun
     outcomes = _in_turns(targets, width, seconds=seconds, rounds=rounds)
     rates = {of: statistics.median(one.rate for one in each) for of, each in outcomes.items()}
     waits = {of: statistics.median(one.p99_ms for one in each) for of, each in outcomes.items()}
-    ours, postgres, theirs = targets
+    ours, one, several, theirs = targets
     for of in targets:
         yield Figure(name=f"{what}, a second", of=of, value=rates[of], unit="", beside=rates[ours] if of else None)
     for of in targets:
@@ -119,8 +128,9 @@ def _compared(targets: Mapping[str, Target], width: int, *, seconds: float, roun
     yield Figure(name=f"{what}: MLflow's rate, times", value=value, unit="", limit=RATIO, is_floor=True)
     value = waits[ours] / waits[theirs]
     yield Figure(name=f"{what}: MLflow's p99, times", value=value, unit="", limit=SHARE)
-    value = rates[postgres] / rates[ours]
-    yield Figure(name=f"{what}: SQLite's rate, times", of=postgres, value=value, unit="", limit=1, is_floor=True)
+    for of, limit in ((one, None), (several, 1)):
+        value = rates[of] / rates[ours]
+        yield Figure(name=f"{what}: SQLite's rate, times", of=of, value=value, unit="", limit=limit, is_floor=True)
     failures = [failure for each in outcomes.values() for one in each for failure in one.failures]
     yield Figure(name=f"{what}: errors", of="all", value=len(failures), unit="", limit=0)
     share = max(one.client_s / one.took_s for each in outcomes.values() for one in each)

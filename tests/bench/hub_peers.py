@@ -23,15 +23,10 @@ _STOP_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MlflowProcess:
-    """MLflow's server and its workers."""
+    """MLflow's server, whose workers are its children."""
 
     url: str
-    process: psutil.Process
-
-    def held_mb(self) -> float:
-        """What all of them hold; what they share is counted once."""
-        processes = [self.process, *self.process.children(recursive=True)]
-        return float(sum(process.memory_full_info().pss for process in processes)) / 1e6
+    pid: int
 
 
 @contextmanager
@@ -43,11 +38,10 @@ def serving_mlflow(folder: Path) -> Iterator[MlflowProcess]:
     command = [sys.executable, "-m", "mlflow", "server", *where, "--host", "127.0.0.1", "--port", str(port)]
     environ = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "log").open("w") as log, subprocess.Popen(command, env=environ, stdout=log, stderr=log) as started:
-        process = psutil.Process(started.pid)
         try:
-            yield _answering(MlflowProcess(url=f"http://127.0.0.1:{port}", process=process))
+            yield _answering(MlflowProcess(url=f"http://127.0.0.1:{port}", pid=started.pid))
         finally:
-            _stop(process)
+            _stop(psutil.Process(started.pid))
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+
 
 def held_mb(process_id: int) -> float:
     return _line(process_id, "VmRSS")
@@ -12,6 +14,13 @@ def held_mb(process_id: int) -> float:
 def peak_mb(process_id: int) -> float:
     """The most that it has held, since it began or since `forget_peak`."""
     return _line(process_id, "VmHWM")
+
+
+def held_together_mb(process_id: int) -> float:
+    """What a process and its children hold; what they share is counted once."""
+    process = psutil.Process(process_id)
+    processes = [process, *process.children(recursive=True)]
+    return float(sum(one.memory_full_info().pss for one in processes)) / 1e6
 
 
 def forget_peak(process_id: int) -> float:
