@@ -83,13 +83,14 @@ class Workers:
             WorkerError: One ended before that.
         """
         try:
-            self._workers += [self._start() for _ in range(self._count)]
+            for _ in range(self._count):
+                self._workers.append(self._start())
             for worker in self._workers:
                 self._await_ready(worker, is_over)
             if not is_over():
                 on_ready()
             while not is_over():
-                self._replace_dead()
+                self._replace_dead(is_over)
         finally:
             self._stop()
 
@@ -109,8 +110,10 @@ class Workers:
         except (EOFError, OSError):
             raise WorkerError(self._end(worker)) from None
 
-    def _replace_dead(self) -> None:
+    def _replace_dead(self, is_over: Callable[[], bool]) -> None:
         ended = wait([worker.process.sentinel for worker in self._workers], _LOOK_S)
+        if is_over():  # Ctrl-C, too, ends the workers as it ends their keeper
+            return
         for place, worker in enumerate(self._workers):
             if worker.process.sentinel in ended:
                 _log.warning("A worker of the hub ended with %s; another takes its place.", self._end(worker))

@@ -45,10 +45,10 @@ class Kept:
         self, folder: Path, work: Callable[[Path, Line], None] = leave_note, *, stop_s: float = STOP_S
     ) -> None:
         self.folder, self.dead = folder, list[int]()
-        self._over = threading.Event()
+        self.over = threading.Event()
         self.ready_with: list[int] = []
         workers = Workers(2, partial(work, folder), stop_s=stop_s, on_death=self.dead.append)
-        said = {"on_ready": self._note_ready, "is_over": self._over.is_set}
+        said = {"on_ready": self._note_ready, "is_over": self.over.is_set}
         self._thread = threading.Thread(target=workers.run, kwargs=said)
         self._thread.start()
         eventually(lambda: self.ready_with)
@@ -57,7 +57,7 @@ class Kept:
         return {int(path.name) for path in self.folder.iterdir() if not path.suffix}
 
     def end(self) -> None:
-        self._over.set()
+        self.over.set()
         self._thread.join()
 
     def _note_ready(self) -> None:
@@ -86,6 +86,13 @@ def test_dead_worker_is_replaced_and_told_of(kept: Kept) -> None:
     assert living in kept.at_work()
     assert kept.dead == [dead]
     assert len(kept.ready_with) == 2  # that is said once
+
+
+def test_worker_that_ends_when_it_is_over_is_not_replaced(kept: Kept) -> None:
+    kept.over.set()
+    kill(kept.ready_with[0])
+    kept.end()
+    assert len(list(kept.folder.iterdir())) == 2
 
 
 def test_worker_that_does_not_end_is_killed(tmp_path: Path) -> None:
