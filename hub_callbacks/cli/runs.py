@@ -7,17 +7,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hub_callbacks.courier import process
+from hub_callbacks.courier import local_hub, process
 from hub_callbacks.outbox import Hub, Outbox, OutboxFolder, RunStatus
+from hub_callbacks.session.addresses import web_root
 from hub_callbacks.settings import Settings
 from hub_callbacks.transport import HubApi
-from hub_callbacks.wire import LocalHub, page
+from hub_callbacks.wire import page
 
 _POLL_S = 0.1
 _WATCH_S = 1.0
@@ -113,12 +114,10 @@ def describe(settings: Settings) -> dict[str, Any]:
 
 def look_at_hub(settings: Settings) -> tuple[str, bool]:
     """The root of the hub's pages, and whether the hub answers; the local one is not started for it."""
-    local = LocalHub.read(settings.data_dir) if settings.is_local else None
-    api_url = local.url if local else settings.api_url or f"http://127.0.0.1:{settings.port}"
-    api = HubApi(api_url, "")
-    is_reachable = api.is_reachable() if local or not settings.is_local else False
-    api.close()
-    return settings.web_url or api_url, is_reachable
+    if settings.is_local:
+        return web_root(settings), local_hub.running(settings.data_dir) is not None
+    with closing(HubApi(settings.api_url, "")) as api:
+        return web_root(settings), api.is_reachable()
 
 
 def _run(run: RunStatus, web_root: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 from hub_callbacks.courier.detached import spawn
@@ -19,11 +20,8 @@ def running(data_dir: Path) -> LocalHub | None:
     hub = LocalHub.read(data_dir)
     if hub is None:
         return None
-    api = HubApi(hub.url, hub.key)
-    try:
-        return hub if api.is_reachable() else None
-    finally:
-        api.close()
+    with closing(HubApi(hub.url, "")) as api:  # another user's hub may have the port by now: it gets no key
+        return hub if api.is_that(hub) else None
 
 
 def ensure(data_dir: Path, *, port: int) -> LocalHub:

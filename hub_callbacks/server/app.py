@@ -60,7 +60,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # a client would follow the redirect of a POST with a GET
     )
-    signer = Signer(secret=store.secret("signing"), clock=clock)
+    signer = Signer(store.secret("signing"), clock)
     app.state.hub = Hub(
         store=store,
         blobs=blobs,

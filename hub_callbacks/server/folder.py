@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from hub_callbacks.errors import HubCallbacksError
 from hub_callbacks.server.blobs import Blobs, FolderBlobs
 from hub_callbacks.server.bucket import open_bucket
+from hub_callbacks.server.signing import Signer
 from hub_callbacks.server.store import Store, open_store
 from hub_callbacks.server.store.database import Database, connect, is_sqlite, sqlite_url
 from hub_callbacks.server.store.rows import Caller
@@ -85,11 +86,13 @@ class HubFolder:
     def note(self, url: str, pid: int) -> LocalHub:
         """The note for the processes of this user. The key of the last one is kept as long as it is good."""
         last = LocalHub.read(self.data_dir)
-        if last and self.store.caller_of_key(last.key):
-            return LocalHub(url=url, key=last.key, pid=pid)
+        key = last.key if last and self.store.caller_of_key(last.key) else self._note_key()
+        return LocalHub(url=url, key=key, seal=Signer(self.store.secret("signing")).seal, pid=pid)
+
+    def _note_key(self) -> str:
         name = self._note_name()
         self.store.delete_keys(name)
-        return LocalHub(url=url, key=self.store.create_key(self._admin().user_id, name=name), pid=pid)
+        return self.store.create_key(self._admin().user_id, name=name)
 
     def _note_name(self) -> str:
         """What the note's key is called: on a store that several hubs share, each has its own."""

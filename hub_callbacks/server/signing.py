@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Signer:
     """Makes and checks tokens with HMAC-SHA-256 (RFC 2104).
 
@@ -19,7 +20,7 @@ class Signer:
     """
 
     secret: str = field(repr=False)
-    clock: Callable[[], float]
+    clock: Callable[[], float] = time.time
 
     def sign(self, purpose: str, subject: str, *, ttl_s: float) -> str:
         """A token for the subject (no dots in it), safe in a URL and in a cookie."""
@@ -38,6 +39,11 @@ class Signer:
     def fingerprint(self) -> str:
         """Tells this hub's cookies from those of another hub on the same host: cookies do not know ports."""
         return hashlib.sha256(f"fingerprint\n{self.secret}".encode()).hexdigest()[:8]
+
+    @property
+    def seal(self) -> str:
+        """What stands for the secret in the hub's note on its machine (`wire.LocalHub`)."""
+        return hashlib.sha256(f"seal\n{self.secret}".encode()).hexdigest()
 
     def _mac(self, purpose: str, expires: int, subject: str) -> str:
         message = f"{purpose}\n{expires}\n{subject}".encode()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -50,6 +52,17 @@ class HubApi:
             return self._session.get(self.api_url + wire.HEALTH, timeout=timeout_s).ok
         except (requests.RequestException, OSError):
             return False
+
+    def is_that(self, hub: wire.LocalHub, *, timeout_s: float = 2.0) -> bool:
+        """Whether the hub that left that note answers there, and no other one that has its port by now."""
+        challenge = secrets.token_hex(16)
+        headers = {wire.CHALLENGE_HEADER: challenge}
+        try:
+            reply = self._session.get(self.api_url + wire.HEALTH, headers=headers, timeout=timeout_s)
+        except (requests.RequestException, OSError):
+            return False
+        proof = wire.proof(hub.seal, challenge)
+        return hmac.compare_digest(reply.headers.get(wire.PROOF_HEADER, "").encode(), proof.encode())
 
     def info(self) -> wire.HubInfo:
         """What the hub is and can."""

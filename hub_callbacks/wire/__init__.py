@@ -38,7 +38,10 @@ from hub_callbacks.wire.ids import (
     new_key,
 )
 from hub_callbacks.wire.local import (
+    CHALLENGE_HEADER,
+    PROOF_HEADER,
     LocalHub,
+    proof,
 )
 from hub_callbacks.wire.paths import (
     API_KEY_HEADER,
@@ -107,6 +110,7 @@ __all__ = [
     "ATTEMPT_HEADER",
     "AUDIT",
     "AUTH",
+    "CHALLENGE_HEADER",
     "DATASETS",
     "FEATURES",
     "HEALTH",
@@ -118,6 +122,7 @@ __all__ = [
     "MODELS",
     "NUMBERS",
     "PROJECTS",
+    "PROOF_HEADER",
     "READY",
     "REPR_DIGEST_HEADER",
     "RESET",
@@ -178,6 +183,7 @@ __all__ = [
     "parse_repr_digest",
     "parse_upload_metadata",
     "project",
+    "proof",
     "repr_digest",
     "run",
     "state",

@@ -1,11 +1,20 @@
-"""How the processes of a user find the local hub."""
+"""How the processes of a user find the local hub, and know it from another user's on the same port."""
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+CHALLENGE_HEADER = "hub-callbacks-challenge"  # of ``GET /healthz``
+PROOF_HEADER = "hub-callbacks-proof"  # of its reply
+
+
+def proof(seal: str, challenge: str) -> str:
+    """What a hub answers to a challenge, which only those can who know its seal: HMAC-SHA-256, hexadecimal."""
+    return hmac.digest(seal.encode(), challenge.encode(), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +24,13 @@ class LocalHub:
     Attributes:
         url: Where it listens, ``http://127.0.0.1:<port>``.
         key: The admin's API key.
+        seal: With this it proves that it is the one that left the note (`proof`); it is never sent.
         pid: Its process.
     """
 
     url: str
     key: str
+    seal: str
     pid: int
 
     @staticmethod

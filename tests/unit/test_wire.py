@@ -17,14 +17,14 @@ def test_ids_and_keys_have_the_lengths_that_old_clients_split_by() -> None:
 
 def test_local_hub_note_is_for_its_user_alone(tmp_path: Path) -> None:
     assert wire.LocalHub.read(tmp_path) is None
-    hub = wire.LocalHub(url="http://127.0.0.1:8420", key=wire.new_key(), pid=1)
+    hub = wire.LocalHub(url="http://127.0.0.1:8420", key=wire.new_key(), seal="s", pid=1)
     hub.write(tmp_path)
     assert wire.LocalHub.read(tmp_path) == hub
     assert wire.LocalHub.path(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
 def test_half_a_local_hub_note_is_none(tmp_path: Path) -> None:
-    wire.LocalHub(url="http://127.0.0.1:8420", key="k", pid=1).write(tmp_path)
+    wire.LocalHub(url="http://127.0.0.1:8420", key="k", seal="s", pid=1).write(tmp_path)
     wire.LocalHub.path(tmp_path).write_text('{"url": "http')
     assert wire.LocalHub.read(tmp_path) is None
 

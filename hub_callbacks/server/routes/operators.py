@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from hub_callbacks import wire
@@ -14,8 +16,14 @@ router = APIRouter(tags=["hub"])
 
 
 @router.get(wire.HEALTH)
-async def health() -> Reply[None]:
-    """That the hub answers."""
+async def health(
+    hub: ThisHub,
+    response: Response,
+    challenge: Annotated[str | None, Header(alias=wire.CHALLENGE_HEADER, max_length=64)] = None,
+) -> Reply[None]:
+    """That the hub answers; to a challenge, also that it is the one whose note is read on its machine."""
+    if challenge is not None:
+        response.headers[wire.PROOF_HEADER] = wire.proof(hub.signer.seal, challenge)
     return Reply(message="ok", data=None)
 
 

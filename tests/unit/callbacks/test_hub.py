@@ -123,7 +123,7 @@ def test_address_is_said_again_when_the_local_hub_found_its_port_in_use(
     caplog.set_level("INFO", logger="ultralytics")
 
     def come_up(trainer: StubTrainer) -> None:
-        LocalHub(url="http://127.0.0.1:50123", key="k" * 42, pid=1).write(Settings.load().data_dir)
+        LocalHub(url="http://127.0.0.1:50123", key="k" * 42, seal="s", pid=1).write(Settings.load().data_dir)
 
     trainer.on_epoch = come_up
     trainer.train()

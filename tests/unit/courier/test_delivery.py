@@ -130,7 +130,7 @@ def test_what_an_error_leaves_leased_is_delivered_after_it(outbox: Outbox) -> No
     def lock_the_outbox() -> wire.LocalHub:
         if not hub.requests:
             other._database.execute("BEGIN IMMEDIATE")
-        return wire.LocalHub(url=hub.url, key="a-key", pid=0)
+        return wire.LocalHub(url=hub.url, key="a-key", seal="s", pid=0)
 
     outbox.runs.start(RUN, RunStarted(name="train", epochs=3, started_at=0.0), hub=Hub(), heartbeat_s=300)
     lane = Lane(outbox, Delivery(outbox, Connections(lock_the_outbox)), files=False, limit=9)
