@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.hubs import HubServer
 
 BIG_BYTES = 200_000_000
-GROWTH_BYTES = 16_000_000  # a few pieces of 1 MiB for each of the threads, and what the allocator keeps
+GROWTH_BYTES = 32_000_000  # some pieces of 1 MiB for each of the threads, and what the allocator keeps of them
 
 
 def checkpoint(content: bytes = b"weights") -> bytes:
