@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +63,12 @@ class Kept:
 
     def _note_ready(self) -> None:
         self.ready_with += self.at_work()
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """Workers get our path, and what they do is in this module; behind all else, for they run what is installed."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(pytestconfig.rootpath)])
 
 
 @pytest.fixture
