@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -40,6 +41,17 @@ _HEADS = ("ID", "NAME", "STATE", "EPOCH", "SCORE", "PROJECT", "STARTED")
 _SCORES = ("metrics/mAP50-95(B)", "metrics/mAP50-95(M)", "metrics/mAP50-95(P)", "metrics/accuracy_top1")
 
 
+def _number(text: str) -> float:
+    """A whole number as an int: trainers of old releases refuse a batch of 4.0."""
+    try:
+        return int(text)
+    except ValueError:
+        value = float(text)
+    if math.isfinite(value):
+        return value
+    raise ValueError(f"{text} is no number of images.")
+
+
 def filtered(command: CommandT) -> CommandT:
     """Give a command the filters of the table."""
     for option in reversed(
@@ -68,7 +80,7 @@ def planned(command: CommandT) -> CommandT:
             click.option("--project", type=checked_id, metavar="ID", help="Project that it belongs to."),
             click.option("--epochs", type=click.IntRange(1), help="Epochs; 100 when never said."),
             click.option("--imgsz", type=click.IntRange(1), help="Image size, pixels; 640 when never said."),
-            click.option("--batch", type=float, help="Images in a batch; 16 when never said."),
+            click.option("--batch", type=_number, metavar="NUMBER", help="Images in a batch; 16 when never said."),
             click.option("--patience", type=click.IntRange(0), help="Epochs without a gain; 100 when never said."),
             click.option("--device", help="Such as 0, 0,1 or cpu."),
             click.option("--cache", type=click.Choice(["ram", "disk"]), help="Where images are kept decoded."),

@@ -91,6 +91,7 @@ def test_run_is_planned_with_what_is_said(hub: HubServer, command: Command, arch
     assert (model["meta"]["name"], model["weights"], model["is_pretrained"]) == ("yolo11n", "yolo11n.pt", True)
     told_args = {"epochs": 5, "imgsz": 320, "batch": 4, "patience": 7, "device": "cpu", "cache": "ram"}
     assert told_args.items() <= model["train_args"].items()
+    assert isinstance(model["train_args"]["batch"], int)
     assert dataset_id in model["train_args"]["data"]
     assert "cracks" in command("runs", "show", made["id"]).stdout
 
@@ -126,6 +127,8 @@ def test_planned_run_is_changed(hub: HubServer, command: Command, archive: Path)
     [
         (("create", "yolo11n"), "neither a .pt nor a .yaml"),
         (("create", "yolo11n.pt", "--epochs", "0"), "--epochs"),
+        (("create", "yolo11n.pt", "--batch", "many"), "--batch"),
+        (("create", "yolo11n.pt", "--batch", "inf"), "--batch"),
         (("create", "yolo11n.pt", "--project", "Bridges"), "is no ID"),
         (("change", "x" * 20), "Say what to change"),
     ],
