@@ -15,7 +15,7 @@ from hub_callbacks.server.context import ThisHub
 router = APIRouter(tags=["hub"])
 
 
-@router.get(wire.HEALTH)
+@router.get(wire.HEALTH, responses={422: FAILURES[422]})
 async def health(
     hub: ThisHub,
     response: Response,
